@@ -1,0 +1,1 @@
+"""Domains: what parameterises the core."""
