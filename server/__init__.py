@@ -1,0 +1,1 @@
+"""The gRPC server: transport, store and command line around the core."""

@@ -1,0 +1,1 @@
+"""The members of the ensemble: JENN, F-ELU-Net and LightGBM."""

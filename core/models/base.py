@@ -1,0 +1,80 @@
+"""The contract of members: a Trainer fits and returns an immutable Model that predicts logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.state.columns import Columns, FeatureBatch
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the fraction done, from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled rows.
+
+    Attributes:
+        features: batch of n rows.
+        labels: (n,) float32 of 0 and 1.
+    """
+
+    features: FeatureBatch
+    labels: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class Model(Protocol):
+    """A trained member: immutable, safe to call from several threads."""
+
+    name: str
+
+    def predict(self, batch: FeatureBatch) -> NDArray[np.float64]:
+        """Logits (n,), one a row in the same order, finite, independent of the other rows."""
+        ...
+
+    def save(self, directory: Path) -> None:
+        """Write all files into an existing, empty directory; no pickles."""
+        ...
+
+    def iterations(self) -> int:
+        """Rounds or epochs that were fitted: what a refit repeats."""
+        ...
+
+
+class Trainer(Protocol):
+    """Fits one kind of member; holds configuration and nothing fitted."""
+
+    name: str
+
+    def fit(
+        self,
+        train: Examples,
+        tune: Examples | None,
+        *,
+        seed: int,
+        iterations: int | None = None,
+        progress: Progress | None = None,
+    ) -> Model:
+        """Fit on `train`.
+
+        With `tune` the number of iterations is chosen on it (early stopping); without it,
+        `iterations` are run. Rows whose context is masked at random are drawn inside, from the
+        seed. Same data, same seed, same result.
+        """
+        ...
+
+    def load(self, directory: Path, columns: Columns) -> Model:
+        """Read what `save` wrote; BundleError when it does not fit the columns."""
+        ...
+
+
+Trainers = Mapping[str, Trainer]

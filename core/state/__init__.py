@@ -1,0 +1,1 @@
+"""As-of features: counters, vectors and sequences, replayed for training and read live."""
