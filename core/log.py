@@ -269,7 +269,7 @@ def _entities(
         else:
             columns[f.name] = np.full(len(index), np.nan)
     titles = _strings(table.get("title"), len(index))
-    entities = Entities(tuple(index.tolist()), columns, tuple(titles.tolist()))
+    entities = Entities(tuple(str(i) for i in index), columns, tuple(titles.tolist()))
     return entities, index.get_indexer(pd.Index(seen_ids)).astype(np.int32)
 
 

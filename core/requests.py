@@ -1,0 +1,154 @@
+"""What callers ask an engine and what it answers: plain values, no transport."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.log import Outcome
+from core.state.columns import FeatureBatch
+
+
+@dataclass(frozen=True)
+class UserRef:
+    """Who asks: an id, attributes, or both; unknown ids are served as new users."""
+
+    id: str = ""
+    """Empty for a user without an id: nothing of the past is known."""
+    attributes: Mapping[str, str | float] = field(default_factory=dict)
+    """User fields of the schema; they override what the bundle knows, for this request only."""
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """Probabilities that the user comes back to each object."""
+
+    user: UserRef
+    object_ids: Sequence[str]
+    context: Mapping[str, str] = field(default_factory=dict)
+    """Context fields of the schema; absent ones are unknown."""
+    profile: str = "full"
+    """`full` or `light`."""
+
+
+@dataclass(frozen=True)
+class ScoreAnswer:
+    """Parallel arrays in the order asked."""
+
+    object_ids: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+    """(n,)"""
+    member_probabilities: Mapping[str, NDArray[np.float64]]
+    """member name -> (n,)"""
+    missing_ids: tuple[str, ...]
+    """Asked ids that the state has never heard of; they are scored as new objects all the same."""
+
+
+@dataclass(frozen=True)
+class RecommendRequest:
+    """What to rank and what to leave out."""
+
+    user: UserRef
+    context: Mapping[str, str] = field(default_factory=dict)
+    size: int = 100
+    """How many items to rank into the queue."""
+    pool: str = ""
+    """Name of a pool to draw from; empty for all objects."""
+    candidate_ids: tuple[str, ...] = ()
+    """When given, only these are candidates and no source runs."""
+    exclude_ids: tuple[str, ...] = ()
+    max_per_facet: int | None = None
+    """Cap per value of the main facet (artist); None takes the domain's."""
+    profile: str = "full"
+
+
+@dataclass(frozen=True)
+class RankedItem:
+    """One item of a slate."""
+
+    object_id: str
+    probability: float
+    sources: tuple[str, ...]
+    """Which sources proposed it."""
+    reasons: tuple[str, ...]
+    """Short facts for people, such as `similar to t42`."""
+
+
+@dataclass(frozen=True)
+class Slate:
+    """A ranked list with what became of every candidate."""
+
+    items: tuple[RankedItem, ...]
+    fallbacks: tuple[str, ...]
+    """What failed or fell back, such as `source item_to_item failed`, `cold user: popular only`."""
+    removed: Mapping[str, str]
+    """object id -> the filter that removed it."""
+
+
+@dataclass(frozen=True)
+class FeedbackEvent:
+    """One stored feedback row, in log order."""
+
+    sequence: int
+    """Position in the feedback log; strictly increasing."""
+    user_id: str
+    object_id: str
+    outcome: Outcome
+    log_time_s: float
+    """Moment on the log's clock; never decreasing along the sequence."""
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """One domain's bundle with its live state: what the server calls. Safe across threads.
+
+    Methods that read take `now_s`, the moment on the log's clock; labels mature up to it.
+    """
+
+    @property
+    def domain(self) -> str:
+        """Name of the domain."""
+        ...
+
+    @property
+    def model_version(self) -> str:
+        """Version of the bundle that answers."""
+        ...
+
+    @property
+    def watermark(self) -> int:
+        """Sequence of the last feedback row in the state; 0 before any."""
+        ...
+
+    @property
+    def clock_s(self) -> float:
+        """The latest moment the state has seen: later events may not lie before it."""
+        ...
+
+    def check_feedback(self, event: FeedbackEvent) -> str | None:
+        """Why this event can never be applied (unknown outcome or context field), or None."""
+        ...
+
+    def apply(self, event: FeedbackEvent) -> None:
+        """Put one feedback row into the live state; rows at or below the watermark are ignored."""
+        ...
+
+    def score(self, request: ScoreRequest, now_s: float) -> ScoreAnswer:
+        """Score; InvalidRequestError names a field the schema does not have."""
+        ...
+
+    def recommend(self, request: RecommendRequest, now_s: float) -> Slate:
+        """Sources, filters, scores, rerankers; InvalidRequestError names the field."""
+        ...
+
+    def features(self, request: ScoreRequest, now_s: float) -> FeatureBatch:
+        """The features a Score of the same request would use: for the parity check."""
+        ...
+
+    def still_allowed(self, user_id: str, object_ids: Sequence[str]) -> NDArray[np.bool_]:
+        """Which of a queue's items (n,) the user has not taken or disliked meanwhile."""
+        ...
