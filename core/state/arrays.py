@@ -1,0 +1,294 @@
+"""The arrays of the state, grouped for the kernels, and how they grow and are stored.
+
+Row 0 of users and objects is nobody: unknown ids read it, and it is never written. Value id 0 is
+absent or unknown, value id 1 is a value that no event has shown; real values start at 2. What is
+read together lies together: one row of `counts` is one or two cache lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.schema import Schema
+from core.state.hashing import PairTable, grown, new_pair_table
+
+LATENT = 48
+"""Dimensions of the user x object factorisation."""
+FACET_LATENT = 16
+"""Dimensions of the user x main facet factorisation."""
+RECENT = 20
+"""How many of a user's latest objects are kept."""
+
+# Columns of `counts`, the same for users, objects and values. Labels are decayed as of LABEL_TIME,
+# interactions as of LAST; from DECAYED on, one column a half-life.
+COUNT, LAST, LABEL_N, LABEL_SUM, LABEL_TIME, LIKES, DISLIKES, SKIPS, DISTINCT, DECAYED = range(10)
+
+# Columns of `Users.trail`: how many entries went into the ring of recent objects, the value ids of
+# the latest context, and from MET + 1 + contexts on the ring (meeting i stands at i % RECENT).
+MET = 0
+
+# Columns of `tags`.
+IS_BASE, VERSION, CODE = range(3)
+
+# Columns of PairTable rows. Times are seconds since the state's origin: float32 keeps them to
+# about a second over five months, which a recency on a log scale does not notice.
+UV_COUNT, UV_LAST, UV_LABEL_N, UV_LABEL_SUM, UV_LABEL_TIME, UV_LIKING = range(6)
+UO_COUNT, UO_LAST, UO_OPINION, UO_SKIPS, UO_PENDING = range(5)
+OC_COUNT = 0
+
+# Entries of `Totals.numbers`.
+ORIGIN, CLOCK, EVENTS, ALL_LABELS, ALL_POSITIVES, LAST_TIME, TIE_GROUP = range(7)
+
+# Columns of `Pending.entries`; from P_CONTEXT on, one column a context field.
+P_USER, P_OBJECT, P_TIE, P_LABEL, P_ROW, P_SERIAL, P_CONTEXT = range(7)
+# Entries of `Pending.sizes`.
+HEAPED, FREE, NEXT_SERIAL = range(3)
+
+
+class Users(NamedTuple):
+    """n users."""
+
+    counts: NDArray[np.float64]
+    """(n, DECAYED + half-lives) on the user's clock; DISTINCT counts objects."""
+    numbers: NDArray[np.float64]
+    """(n, number and timestamp fields) attributes, NaN absent."""
+    codes: NDArray[np.int32]
+    """(n, category fields) codes, 0 absent."""
+    distinct: NDArray[np.float64]
+    """(n, facets) distinct values met."""
+    trail: NDArray[np.int32]
+    """(n, 1 + context fields + RECENT)"""
+    vector: NDArray[np.float32]
+    """(n, LATENT) sum of the vectors of the objects met."""
+    facet_vector: NDArray[np.float32]
+    """(n, FACET_LATENT) weighted sum of the vectors of the main facet values met."""
+
+
+class Objects(NamedTuple):
+    """n objects."""
+
+    counts: NDArray[np.float64]
+    """(n, DECAYED + half-lives); DISTINCT counts users."""
+    numbers: NDArray[np.float64]
+    """(n, number and timestamp fields) attributes, NaN absent."""
+    values: NDArray[np.int32]
+    """(n, value slots) value ids of all category fields, facets first."""
+    pools: NDArray[np.bool_]
+    """(n, pools)"""
+    tags: NDArray[np.int64]
+    """(n, 2) IS_BASE and VERSION, which rises whenever the object's own state changes."""
+    vector: NDArray[np.float32]
+    """(n, LATENT) frozen for objects of the base period, else folded in from listeners."""
+
+
+class Values(NamedTuple):
+    """n category values of object fields and contexts."""
+
+    counts: NDArray[np.float64]
+    """(n, DECAYED + half-lives); DISTINCT counts objects."""
+    tags: NDArray[np.int64]
+    """(n, 3) IS_BASE, VERSION (rises when `vector` changes or the first event shows the value)
+    and CODE, the position in the field's own vocabulary, from 1."""
+    vector: NDArray[np.float32]
+    """(n, FACET_LATENT) of main facet values: frozen in the base period, else folded in."""
+    object_mean: NDArray[np.float32]
+    """(n, LATENT) mean vector of the base period's objects that carry the main facet value."""
+
+
+class Pending(NamedTuple):
+    """Labels that have not matured: slots, a heap over them and a list of free slots."""
+
+    entries: NDArray[np.int64]
+    """(capacity, P_CONTEXT + context fields); P_LABEL is 1 known or returned, 0 known negative,
+    -1 no return seen yet; P_ROW is the row of the log to report to, -1 live."""
+    matures_at: NDArray[np.float64]
+    heap: NDArray[np.int64]
+    """Slots ordered by maturity, then arrival."""
+    free: NDArray[np.int64]
+    """Slots that may be used."""
+    sizes: NDArray[np.int64]
+    """(3,) HEAPED, FREE and NEXT_SERIAL."""
+
+
+class Shape(NamedTuple):
+    """What the kernels must know of the schema."""
+
+    facet_start: NDArray[np.int64]
+    """(facets + 1,) bounds of each facet's slots in `Objects.values`."""
+    slot_start: NDArray[np.int64]
+    """(object category fields + 1,) bounds of each field's slots, facets first."""
+    main_slot: NDArray[np.int64]
+    """(1,) slot of the main facet."""
+    half_lives: NDArray[np.float64]
+    outcome_half_life: NDArray[np.float64]
+    """(1,)"""
+    user_is_time: NDArray[np.bool_]
+    """(user number fields,) whether it is a timestamp."""
+    object_is_time: NDArray[np.bool_]
+
+
+class Totals(NamedTuple):
+    """Numbers of the whole log so far."""
+
+    numbers: NDArray[np.float64]
+    """(7,) ORIGIN (moment of the first event, NaN before any), CLOCK (latest moment seen), EVENTS,
+    ALL_LABELS, ALL_POSITIVES, and moment and tie group of the latest event."""
+    singular: NDArray[np.float32]
+    """(LATENT,) singular values of the base period's user x object matrix; 0 before the fit."""
+    facet_singular: NDArray[np.float32]
+    """(FACET_LATENT,)"""
+
+
+class StateArrays(NamedTuple):
+    """Everything that the kernels read and write."""
+
+    shape: Shape
+    totals: Totals
+    users: Users
+    objects: Objects
+    values: Values
+    pending: Pending
+    user_value: PairTable
+    user_object: PairTable
+    object_context: PairTable
+
+
+def new_arrays(schema: Schema, shape: Shape) -> StateArrays:
+    """Arrays for no entities at all."""
+    width, contexts = DECAYED + len(schema.half_lives_s), len(schema.context)
+    totals = np.zeros(7)
+    totals[[ORIGIN, CLOCK, LAST_TIME, TIE_GROUP]] = np.nan, -np.inf, -np.inf, -1
+    return StateArrays(
+        shape=shape,
+        totals=Totals(totals, np.zeros(LATENT, np.float32), np.zeros(FACET_LATENT, np.float32)),
+        users=Users(
+            np.zeros((0, width)),
+            np.zeros((0, len(shape.user_is_time))),
+            np.zeros((0, len(schema.user) - len(shape.user_is_time)), np.int32),
+            np.zeros((0, len(schema.facets))),
+            np.zeros((0, 1 + contexts + RECENT), np.int32),
+            np.zeros((0, LATENT), np.float32),
+            np.zeros((0, FACET_LATENT), np.float32),
+        ),
+        objects=Objects(
+            np.zeros((0, width)),
+            np.zeros((0, len(shape.object_is_time))),
+            np.zeros((0, int(shape.slot_start[-1])), np.int32),
+            np.zeros((0, len(schema.pools)), np.bool_),
+            np.zeros((0, 2), np.int64),
+            np.zeros((0, LATENT), np.float32),
+        ),
+        values=Values(
+            np.zeros((0, width)),
+            np.zeros((0, 3), np.int64),
+            np.zeros((0, FACET_LATENT), np.float32),
+            np.zeros((0, LATENT), np.float32),
+        ),
+        pending=Pending(
+            np.zeros((0, P_CONTEXT + contexts), np.int64),
+            np.zeros(0),
+            np.zeros(0, np.int64),
+            np.zeros(0, np.int64),
+            np.zeros(3, np.int64),
+        ),
+        user_value=new_pair_table(6),
+        user_object=new_pair_table(5),
+        object_context=new_pair_table(1),
+    )
+
+
+Group = TypeVar("Group", Users, Objects, Values)
+
+
+def with_rows(group: Group, n: int) -> Group:
+    """The group with capacity for at least n rows: itself, or copies of doubled size."""
+    old = len(group.counts)
+    if n <= old:
+        return group
+    larger = type(group)(*_enlarged(group, max(n, 2 * old, 16)))
+    larger.counts[old:, LAST] = -np.inf
+    if not isinstance(larger, Values):
+        larger.numbers[old:] = np.nan
+    return larger
+
+
+def _enlarged(arrays: tuple[NDArray[Any], ...], capacity: int) -> list[NDArray[Any]]:
+    """Copies with more rows, zero where new."""
+    copies = []
+    for array in arrays:
+        copy = np.zeros((capacity, *array.shape[1:]), array.dtype)
+        copy[: len(array)] = array
+        copies.append(copy)
+    return copies
+
+
+def _with_pending_room(pending: Pending, extra: int) -> Pending:
+    """The pending labels with at least `extra` free slots."""
+    if pending.sizes[FREE] >= extra:
+        return pending
+    old = len(pending.heap)
+    capacity = max(2 * old, old + extra, 64)
+    larger = Pending(*_enlarged(pending[:-1], capacity), pending.sizes)  # type: ignore[call-arg]
+    added = np.arange(capacity - 1, old - 1, -1)  # low slots are used first
+    free = int(pending.sizes[FREE])
+    larger.free[free : free + len(added)] = added
+    larger.sizes[FREE] += len(added)
+    return larger
+
+
+def with_pair_room(arrays: StateArrays, events: int) -> StateArrays:
+    """The arrays with room for the pairs and pending labels that `events` more events can add.
+
+    A label that matures adds no pair that its event had not added.
+    """
+    contexts = arrays.pending.entries.shape[1] - P_CONTEXT
+    per_user = arrays.objects.values.shape[1] + contexts
+    return arrays._replace(
+        pending=_with_pending_room(arrays.pending, events),
+        user_value=grown(arrays.user_value, events * per_user),
+        user_object=grown(arrays.user_object, events),
+        object_context=grown(arrays.object_context, events * contexts),
+    )
+
+
+_GROUPS: Mapping[str, Any] = {
+    "shape": Shape,
+    "totals": Totals,
+    "users": Users,
+    "objects": Objects,
+    "values": Values,
+    "pending": Pending,
+    "user_value": PairTable,
+    "user_object": PairTable,
+    "object_context": PairTable,
+}
+
+
+def save_arrays(arrays: StateArrays, directory: Path) -> None:
+    """Write one .npy file an array: `<group>.<array>.npy`."""
+    for group_name, group_type in _GROUPS.items():
+        group = getattr(arrays, group_name)
+        for name in group_type._fields:
+            np.save(directory / f"{group_name}.{name}.npy", getattr(group, name))
+
+
+def load_arrays(directory: Path) -> StateArrays:
+    """Open what `save_arrays` wrote by memory map, copy on write: the files never change."""
+    groups = {
+        group: cls(**{name: _open(directory / f"{group}.{name}.npy") for name in cls._fields})
+        for group, cls in _GROUPS.items()
+    }
+    return StateArrays(**groups)
+
+
+def _open(path: Path) -> NDArray[Any]:
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        empty = 0 in np.lib.format.read_array_header_1_0(file)[0]
+    # An array without elements cannot be mapped.
+    return np.asarray(np.load(path, mmap_mode=None if empty else "c", allow_pickle=False))

@@ -1,0 +1,100 @@
+"""Open-addressing tables for pairs: a uint64 key leads to one row of numbers.
+
+Python dicts cannot be used from the kernels, and a dense matrix of pairs would not fit. Keys are
+stored plus one, so that zero marks an empty slot; nothing is ever deleted.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+MAX_LOAD = 0.6
+"""Share of slots in use beyond which a table doubles."""
+
+
+class PairTable(NamedTuple):
+    """One table of pairs.
+
+    Attributes:
+        keys: (capacity,) uint64, key + 1, 0 empty; capacity is a power of two.
+        rows: (capacity, width) float32, what is counted of the pair at the same slot.
+        size: (1,) int64, slots in use.
+    """
+
+    keys: NDArray[np.uint64]
+    rows: NDArray[np.float32]
+    size: NDArray[np.int64]
+
+
+def new_pair_table(width: int, capacity: int = 1024) -> PairTable:
+    """An empty table with rows of `width` numbers; capacity must be a power of two."""
+    return PairTable(
+        np.zeros(capacity, np.uint64),
+        np.zeros((capacity, width), np.float32),
+        np.zeros(1, np.int64),
+    )
+
+
+def grown(table: PairTable, extra: int) -> PairTable:
+    """The table itself, or a larger copy, with room for `extra` more pairs."""
+    capacity = len(table.keys)
+    while table.size[0] + extra > MAX_LOAD * capacity:
+        capacity *= 2
+    if capacity == len(table.keys):
+        return table
+    larger = new_pair_table(table.rows.shape[1], capacity)
+    _rehash(table, larger)
+    return larger
+
+
+@njit(cache=True)
+def pair_key(a: int, b: int) -> np.uint64:
+    """The key of two dense indices."""
+    return (np.uint64(a) << np.uint64(32)) | np.uint64(b)
+
+
+@njit(cache=True)
+def _slot(keys: NDArray[np.uint64], stored: np.uint64) -> np.int64:
+    """The slot that holds the stored key, or the empty slot where it belongs."""
+    mask = np.uint64(len(keys) - 1)
+    x = stored  # splitmix64: neighbouring indices must not land in neighbouring slots
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    x = x ^ (x >> np.uint64(31))
+    slot = x & mask
+    while keys[slot] != np.uint64(0) and keys[slot] != stored:
+        slot = (slot + np.uint64(1)) & mask
+    return np.int64(slot)
+
+
+@njit(cache=True)
+def find(table: PairTable, key: np.uint64) -> np.int64:
+    """The slot of a pair, or -1 if it was never met."""
+    stored = key + np.uint64(1)
+    slot = _slot(table.keys, stored)
+    return slot if table.keys[slot] == stored else np.int64(-1)
+
+
+@njit(cache=True)
+def find_or_add(table: PairTable, key: np.uint64) -> np.int64:
+    """The slot of a pair, made new (all zero) if it was never met. The caller keeps room."""
+    stored = key + np.uint64(1)
+    slot = _slot(table.keys, stored)
+    if table.keys[slot] == np.uint64(0):
+        table.keys[slot] = stored
+        table.size[0] += 1
+    return slot
+
+
+@njit(cache=True)
+def _rehash(old: PairTable, new: PairTable) -> None:
+    for i in range(len(old.keys)):
+        if old.keys[i] != np.uint64(0):
+            slot = _slot(new.keys, old.keys[i])
+            new.keys[slot] = old.keys[i]
+            new.rows[slot] = old.rows[i]
+    new.size[0] = old.size[0]

@@ -1,0 +1,220 @@
+"""The read side: as-of features of one request, the same code for replay and for serving."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from core.state.arithmetic import global_rate
+from core.state.arrays import (
+    ALL_LABELS,
+    ALL_POSITIVES,
+    CODE,
+    COUNT,
+    DISTINCT,
+    EVENTS,
+    MET,
+    ORIGIN,
+    VERSION,
+    StateArrays,
+    Values,
+)
+from core.state.families import (
+    activity,
+    affinity,
+    catalogue,
+    latent,
+    outcome,
+    sequence,
+    static,
+)
+from core.state.families.sequence import previous_object
+from core.state.hashing import find, pair_key
+
+
+@njit(cache=True)
+def read_numbers(
+    s: StateArrays,
+    user: int,
+    objects: NDArray[np.int32],
+    context: NDArray[np.int32],
+    time: float,
+    user_time: float,
+    out: NDArray[np.float32],
+) -> int:
+    """Fill `out` (n_objects, number columns) for one user and context; returns the columns filled.
+
+    What depends on the user and the request is read once and copied to every row.
+    """
+    half_lives = s.shape.half_lives
+    half_life = s.shape.outcome_half_life[0]
+    facet_start = s.shape.facet_start
+    events = s.totals.numbers[EVENTS]
+    since_origin = time - s.totals.numbers[ORIGIN]
+    user_since_origin = user_time - s.totals.numbers[ORIGIN]
+    log_rate = global_rate(s.totals.numbers[ALL_LABELS], s.totals.numbers[ALL_POSITIVES])
+    counts = s.users.counts[user]
+    trail = s.users.trail[user]
+    user_vector = s.users.vector[user]
+    user_facet_vector = s.users.facet_vector[user]
+    value_counts = s.values.counts
+
+    first = out[0]
+    k = static.write_numbers(s.users.numbers[user], s.shape.user_is_time, time, first, 0)
+    k = activity.read_user(counts, s.users.distinct[user], user_time, half_lives, first, k)
+    user_rate, evidence = outcome.single_rate(counts, time, half_life, log_rate)
+    first[k] = user_rate
+    first[k + 1] = evidence
+    k = latent.read_user(user_vector, user_facet_vector, counts[DISTINCT], first, k + 2)
+
+    k = affinity.read_request(
+        user, counts[COUNT], context, value_counts, events, s.user_value, first, k
+    )
+    k = outcome.read_request(
+        user,
+        context,
+        value_counts,
+        s.user_value,
+        time,
+        since_origin,
+        half_life,
+        log_rate,
+        user_rate,
+        first,
+        k,
+    )
+    k = sequence.read_request(trail, context, first, k)
+
+    shared = k
+    before = previous_object(trail)
+    for i in range(len(objects)):
+        row = out[i]
+        obj = objects[i]
+        if i > 0:
+            row[:shared] = first[:shared]
+        object_counts = s.objects.counts[obj]
+        values = s.objects.values[obj]
+        vector = s.objects.vector[obj]
+        pair = find(s.user_object, pair_key(user, obj))
+
+        k = static.write_numbers(s.objects.numbers[obj], s.shape.object_is_time, time, row, shared)
+        k = activity.read_object(object_counts, time, half_lives, row, k)
+        k = activity.read_facets(
+            user,
+            values,
+            facet_start,
+            value_counts,
+            s.user_value,
+            time,
+            user_since_origin,
+            half_lives,
+            row,
+            k,
+        )
+        k = affinity.read_facets(
+            user,
+            counts[COUNT],
+            values,
+            facet_start,
+            value_counts,
+            events,
+            s.user_value,
+            row,
+            k,
+        )
+        k = affinity.read_object(
+            obj, object_counts[COUNT], context, value_counts, events, s.object_context, row, k
+        )
+        row[k], row[k + 1] = outcome.single_rate(object_counts, time, half_life, log_rate)
+        k = outcome.read_facets(
+            user,
+            values,
+            facet_start,
+            value_counts,
+            s.user_value,
+            time,
+            since_origin,
+            half_life,
+            log_rate,
+            user_rate,
+            row,
+            k + 2,
+        )
+        k = outcome.read_pair(pair, s.user_object, row, k)
+        k = latent.read_candidate(
+            user_vector,
+            user_facet_vector,
+            vector,
+            s.values.vector[values[s.shape.main_slot[0]]],
+            row,
+            k,
+        )
+        k = sequence.read_pair(pair, s.user_object, user_since_origin, row, k)
+        k = sequence.read_previous(
+            s.objects.vector[before], s.objects.values[before], vector, values, facet_start, row, k
+        )
+        k = catalogue.read_candidate(
+            values, s.objects.pools[obj], facet_start, value_counts, row, k
+        )
+    return k
+
+
+@njit(cache=True)
+def read_codes(
+    s: StateArrays,
+    user: int,
+    objects: NDArray[np.int32],
+    context: NDArray[np.int32],
+    out: NDArray[np.int32],
+) -> int:
+    """Fill `out` (n_objects, code columns); returns the columns filled.
+
+    A code counts once an event has shown it: before, it is 0, as for things never heard of.
+    """
+    first = out[0]
+    trail = s.users.trail[user]
+    first[0] = user if s.users.counts[user, COUNT] > 0 else 0
+    k = 1
+    for i in range(s.users.codes.shape[1]):
+        first[k] = s.users.codes[user, i]
+        k += 1
+    first[k] = previous_object(trail)
+    k += 1
+    for i in range(len(context)):
+        first[k] = _seen_code(s.values, trail[MET + 1 + i])
+        k += 1
+    for i in range(len(context)):
+        first[k] = _seen_code(s.values, context[i])
+        k += 1
+    shared = k
+    for i in range(len(objects)):
+        row = out[i]
+        obj = objects[i]
+        if i > 0:
+            row[:shared] = first[:shared]
+        row[shared] = obj if s.objects.counts[obj, COUNT] > 0 else 0
+        k = shared + 1
+        for slot in range(s.objects.values.shape[1]):
+            row[k] = _seen_code(s.values, s.objects.values[obj, slot])
+            k += 1
+    return k
+
+
+@njit(cache=True)
+def _seen_code(values: Values, value: int) -> int:
+    return values.tags[value, CODE] if values.counts[value, COUNT] > 0 else 0
+
+
+@njit(cache=True)
+def read_object_keys(s: StateArrays, objects: NDArray[np.int32], out: NDArray[np.int64]) -> None:
+    """Fill `out` (n_objects,): equal keys promise equal OBJECT-branch columns.
+
+    The columns follow the object's own state, its values' codes and its main facet's vector. All
+    versions only rise, so their sum changes whenever one of them does.
+    """
+    for i in range(len(objects)):
+        version = s.objects.tags[objects[i], VERSION]
+        for slot in range(s.objects.values.shape[1]):
+            version += s.values.tags[s.objects.values[objects[i], slot], VERSION]
+        out[i] = (np.int64(objects[i]) << np.int64(32)) | version

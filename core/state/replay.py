@@ -1,0 +1,100 @@
+"""Replay: a log goes through the state in order; rows asked for leave their as-of features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.log import UNKNOWN_LABEL
+from core.state.arrays import with_pair_room
+from core.state.columns import Columns, FeatureBatch
+from core.state.replaying import LogArrays, replay_rows
+from core.state.state import State
+from core.state.writing import advance
+
+CHUNK = 20_000
+"""Rows between two looks at the capacity of the tables."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a replay leaves.
+
+    Attributes:
+        rows: (n_wanted,) rows of the log whose features were asked for, in order.
+        features: batch of n_wanted rows.
+        labels: (n_log,) int8: matured labels by row of the log, UNKNOWN_LABEL elsewhere.
+    """
+
+    rows: NDArray[np.intp]
+    features: FeatureBatch
+    labels: NDArray[np.int8]
+
+
+class Replay:
+    """One pass of a log through a state, taken in stretches."""
+
+    def __init__(self, state: State, log: LogArrays) -> None:
+        self.state = state
+        self._log = log
+        self._next = 0
+        self.labels = np.full(len(log.time), UNKNOWN_LABEL, np.int8)
+
+    def run(
+        self,
+        stop: int,
+        wanted: NDArray[np.bool_] | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.int32]]:
+        """Replay the rows up to `stop` and return rows, numbers and codes of the wanted ones.
+
+        Args:
+            stop: row before which to stop; moved on to the end of its tie group.
+            wanted: (n_log,) rows whose features are wanted; none when absent.
+            progress: called with the fraction of this stretch that is done.
+        """
+        log = self._log
+        start, stop = self._next, _group_end(log.tie_group, stop)
+        wanted = np.zeros(len(log.time), bool) if wanted is None else wanted
+        rows = np.flatnonzero(wanted[start:stop]) + start
+        columns = self.state.columns
+        numbers = np.empty((len(rows), len(columns.numbers)), np.float32)
+        codes = np.empty((len(rows), len(columns.codes)), np.int32)
+        written = 0
+        while self._next < stop:
+            end = min(_group_end(log.tie_group, self._next + CHUNK), stop)
+            self.state.arrays = with_pair_room(self.state.arrays, end - self._next)
+            written += replay_rows(
+                self.state.arrays,
+                log,
+                self._next,
+                end,
+                wanted,
+                numbers[written:],
+                codes[written:],
+                self.labels,
+            )
+            self._next = end
+            if progress is not None:
+                progress((end - start) / max(stop - start, 1))
+        return rows, numbers, codes
+
+    def finish(self, time_s: float) -> None:
+        """Let the labels mature that are due by `time_s`, the end of what is known."""
+        advance(self.state.arrays, time_s, self.labels)
+
+    def batch(
+        self, columns: Columns, numbers: NDArray[np.float32], codes: NDArray[np.int32]
+    ) -> FeatureBatch:
+        """Rows of `run` as a batch."""
+        return FeatureBatch(columns, numbers, codes)
+
+
+def _group_end(tie_group: NDArray[np.int64], row: int) -> int:
+    """The first row at or after `row` that begins a tie group."""
+    if row <= 0 or row >= len(tie_group):
+        return max(min(row, len(tie_group)), 0)
+    return int(np.searchsorted(tie_group, tie_group[row - 1], side="right"))

@@ -1,0 +1,89 @@
+"""The replay kernel: features before each tie group, then its events; the same code as live."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from core.state.arrays import StateArrays
+from core.state.reading import read_codes, read_numbers
+from core.state.writing import INTERACTION, advance, interact, react
+
+
+class LogArrays(NamedTuple):
+    """An event log in the state's own indices; n rows."""
+
+    user: NDArray[np.int32]
+    object: NDArray[np.int32]
+    context: NDArray[np.int32]
+    """(n, context fields) value ids."""
+    time: NDArray[np.float64]
+    user_time: NDArray[np.float64]
+    tie_group: NDArray[np.int64]
+    kind: NDArray[np.int8]
+    """INTERACTION, LIKE, DISLIKE, UNLIKE or SKIP."""
+    opens_label: NDArray[np.bool_]
+    label: NDArray[np.int8]
+    matures_at: NDArray[np.float64]
+
+
+@njit(cache=True)
+def replay_rows(
+    s: StateArrays,
+    log: LogArrays,
+    start: int,
+    stop: int,
+    wanted: NDArray[np.bool_],
+    numbers: NDArray[np.float32],
+    codes: NDArray[np.int32],
+    labels_out: NDArray[np.int8],
+) -> int:
+    """Replay rows [start, stop), whole tie groups; returns how many feature rows were written.
+
+    For each wanted row the features go to the next row of `numbers` and `codes`.
+    """
+    written = 0
+    i = start
+    while i < stop:
+        j = i + 1
+        while j < stop and log.tie_group[j] == log.tie_group[i]:
+            j += 1
+        advance(s, log.time[i], labels_out)
+        for row in range(i, j):
+            if wanted[row]:
+                candidate = log.object[row : row + 1]
+                read_numbers(
+                    s,
+                    log.user[row],
+                    candidate,
+                    log.context[row],
+                    log.time[row],
+                    log.user_time[row],
+                    numbers[written : written + 1],
+                )
+                read_codes(
+                    s, log.user[row], candidate, log.context[row], codes[written : written + 1]
+                )
+                written += 1
+        for row in range(i, j):
+            if log.kind[row] == INTERACTION:
+                interact(
+                    s,
+                    log.user[row],
+                    log.object[row],
+                    log.context[row],
+                    log.time[row],
+                    log.user_time[row],
+                    log.tie_group[row],
+                    log.opens_label[row],
+                    log.label[row],
+                    log.matures_at[row],
+                    row,
+                )
+            else:
+                react(s, log.user[row], log.object[row], log.kind[row], log.time[row])
+        i = j
+    return written

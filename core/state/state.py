@@ -1,0 +1,360 @@
+"""The state: everything counted from events up to a moment, with one write and one read side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import BundleError
+from core.log import UNKNOWN_LABEL, Entities, EventLog, Outcome
+from core.schema import Field, Kind, Schema
+from core.state.arrays import (
+    CLOCK,
+    CODE,
+    MET,
+    RECENT,
+    UO_COUNT,
+    UO_OPINION,
+    load_arrays,
+    new_arrays,
+    save_arrays,
+    with_pair_room,
+    with_rows,
+)
+from core.state.columns import Columns, FeatureBatch
+from core.state.families.static import write_numbers
+from core.state.hashing import find, pair_key
+from core.state.layout import (
+    OBJECT_ID,
+    USER_ID,
+    category_fields,
+    columns_of,
+    number_fields,
+    shape_of,
+)
+from core.state.reading import read_codes, read_numbers, read_object_keys
+from core.state.replaying import LogArrays
+from core.state.vocabulary import Vocabulary
+from core.state.writing import DISLIKE, INTERACTION, LIKE, SKIP, UNLIKE, advance, interact, react
+
+KINDS: Mapping[Outcome, int] = {
+    Outcome.PLAY: INTERACTION,
+    Outcome.REPLAY: INTERACTION,
+    Outcome.PURCHASE: INTERACTION,
+    Outcome.BOOKING: INTERACTION,
+    Outcome.LIKE: LIKE,
+    Outcome.DISLIKE: DISLIKE,
+    Outcome.UNLIKE: UNLIKE,
+    Outcome.SKIP: SKIP,
+}
+
+NOBODY = 0
+"""Index of users and objects never heard of."""
+_ABSENT, _NEVER_SEEN = 0, 1
+_NO_LABELS = np.zeros(0, np.int8)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event to write into the state."""
+
+    user_id: str
+    object_id: str
+    outcome: Outcome
+    time_s: float
+    tie_group: int
+    """Events of one group do not return to each other."""
+    context: Mapping[str, str]
+
+
+class State:
+    """Counters, vectors and sequences of one log.
+
+    Not safe across threads: whoever shares a state serialises the calls.
+    """
+
+    def __init__(self, schema: Schema, horizon_s: float) -> None:
+        self.schema = schema
+        self.horizon_s = horizon_s
+        self.users = Vocabulary()
+        self.objects = Vocabulary()
+        self._user_codes = {f.name: Vocabulary() for f in category_fields(schema.user)}
+        # Values of all facets, other object categories and contexts share one dense space, so that
+        # one kernel serves them all; a value is found by `field NUL string`.
+        self._values = Vocabulary(first=2)
+        self._codes_of_field = {
+            f.name: 0 for f in (*category_fields(schema.object), *schema.context)
+        }
+        self.arrays = with_pair_room(new_arrays(schema, shape_of(schema)), 64)
+        self._grow()
+
+    # -- entities ---------------------------------------------------------------------------
+
+    def add_entities(
+        self, users: Entities, objects: Entities, pools: Mapping[str, frozenset[str]]
+    ) -> None:
+        """Make known the entities of tables, in their order; known ones stay as they are."""
+        new_users = np.flatnonzero([i not in self.users for i in users.ids])
+        new_objects = np.flatnonzero([i not in self.objects for i in objects.ids])
+        user_rows = np.array([self.users.add(users.ids[i]) for i in new_users], np.int64)
+        object_rows = np.array([self.objects.add(objects.ids[i]) for i in new_objects], np.int64)
+        self._grow()
+        for i, f in enumerate(number_fields(self.schema.user)):
+            self.arrays.users.numbers[user_rows, i] = users.columns[f.name][new_users]
+        for i, f in enumerate(category_fields(self.schema.user)):
+            self.arrays.users.codes[user_rows, i] = self._user_codes[f.name].add_all(
+                users.columns[f.name][new_users]
+            )
+        for i, f in enumerate(number_fields(self.schema.object)):
+            self.arrays.objects.numbers[object_rows, i] = objects.columns[f.name][new_objects]
+        for i, f in enumerate(category_fields(self.schema.object)):
+            slots = slice(self.arrays.shape.slot_start[i], self.arrays.shape.slot_start[i + 1])
+            values = self._slot_values(f, objects.columns[f.name][new_objects])
+            self.arrays.objects.values[object_rows, slots] = values
+        for i, pool in enumerate(self.schema.pools):
+            members = pools.get(pool, frozenset())
+            self.arrays.objects.pools[object_rows, i] = [
+                objects.ids[row] in members for row in new_objects
+            ]
+
+    def _slot_values(self, f: Field, column: NDArray[np.generic]) -> NDArray[np.int32]:
+        """(n, max_values) value ids of an object category field."""
+        if f.kind is Kind.CATEGORY:
+            return self._value_ids(f.name, column)[:, None]
+        parts = [str(text).split("|") if text else [] for text in column]
+        padded = [[*p[: f.max_values], *[""] * (f.max_values - len(p))] for p in parts]
+        flat = np.array(padded, dtype=object).reshape(-1)
+        return self._value_ids(f.name, flat).reshape(len(column), f.max_values)
+
+    def _value_ids(self, field: str, strings: NDArray[np.generic]) -> NDArray[np.int32]:
+        """(n,) value ids, new ones in order of first appearance; '' is absent."""
+        start = self._values.end
+        keys = np.array([f"{field}\0{s}" if s else "" for s in strings.tolist()], dtype=object)
+        ids = self._values.add_all(keys)
+        self._number_codes(field, start)
+        return ids
+
+    def _number_codes(self, field: str, start: int) -> None:
+        """Give the values from `start` on their codes within the field."""
+        self._grow()
+        for value in range(start, self._values.end):
+            self._codes_of_field[field] += 1
+            self.arrays.values.tags[value, CODE] = self._codes_of_field[field]
+
+    def _grow(self) -> None:
+        """Make room for every known entity."""
+        a = self.arrays
+        self.arrays = a._replace(
+            users=with_rows(a.users, self.users.end),
+            objects=with_rows(a.objects, self.objects.end),
+            values=with_rows(a.values, self._values.end),
+        )
+
+    # -- reading ----------------------------------------------------------------------------
+
+    @property
+    def columns(self) -> Columns:
+        """The layout of this state's batches; cardinalities are those of now."""
+        sizes = {USER_ID: self.users.end, OBJECT_ID: self.objects.end}
+        sizes |= {f"user_{name}": v.end for name, v in self._user_codes.items()}
+        for f in category_fields(self.schema.object):
+            sizes[f"object_{f.name}"] = self._codes_of_field[f.name] + 1
+        sizes |= {f.name: self._codes_of_field[f.name] + 1 for f in self.schema.context}
+        return columns_of(self.schema, sizes)
+
+    @property
+    def clock_s(self) -> float:
+        """The latest moment seen, by an event or by `advance`; -inf before any."""
+        return float(self.arrays.totals.numbers[CLOCK])
+
+    def advance(self, time_s: float) -> None:
+        """Let labels mature up to a moment; nothing else."""
+        advance(self.arrays, time_s, _NO_LABELS)
+
+    def features(
+        self,
+        user: int,
+        objects: NDArray[np.int32],
+        context: Mapping[str, str],
+        time_s: float,
+        columns: Columns,
+        attributes: Mapping[str, str | float] | None = None,
+    ) -> FeatureBatch:
+        """The as-of features of candidates (n,) for one user and context.
+
+        Args:
+            user: index, NOBODY for a new user.
+            objects: (n,) indices, NOBODY for new objects.
+            context: field -> value; absent or '' is unknown.
+            time_s: now; `advance` must have been called up to it.
+            columns: layout that the batch announces (the trained one).
+            attributes: user fields that override what is known, for this call only.
+        """
+        n = len(objects)
+        numbers = np.empty((n, len(columns.numbers)), np.float32)
+        codes = np.empty((n, len(columns.codes)), np.int32)
+        keys = np.empty(n, np.int64)
+        if n:
+            values = self.context_values(context)
+            read_numbers(self.arrays, user, objects, values, time_s, time_s, numbers)
+            read_codes(self.arrays, user, objects, values, codes)
+            read_object_keys(self.arrays, objects, keys)
+            if attributes:
+                self._override(user, attributes, time_s, numbers, codes)
+        return FeatureBatch(columns, numbers, codes, keys, one_user=True)
+
+    def context_values(self, context: Mapping[str, str]) -> NDArray[np.int32]:
+        """(context fields,) value ids of a request's context."""
+        values = np.zeros(len(self.schema.context), np.int32)
+        for i, f in enumerate(self.schema.context):
+            string = context.get(f.name, "")
+            if string:
+                values[i] = self._values.get(f"{f.name}\0{string}", _NEVER_SEEN)
+        return values
+
+    def _override(
+        self,
+        user: int,
+        attributes: Mapping[str, str | float],
+        time_s: float,
+        numbers: NDArray[np.float32],
+        codes: NDArray[np.int32],
+    ) -> None:
+        """Write other declared attributes over the user's static columns, in place.
+
+        The static numbers are the first number columns, the user's categories follow the user id.
+        """
+        fields = number_fields(self.schema.user)
+        declared = self.arrays.users.numbers[user].copy()
+        for i, f in enumerate(fields):
+            if f.name in attributes:
+                declared[i] = float(attributes[f.name])
+        row = np.empty(2 * len(fields), np.float32)
+        write_numbers(declared, self.arrays.shape.user_is_time, time_s, row, 0)
+        numbers[:, : len(row)] = row
+        for i, f in enumerate(category_fields(self.schema.user)):
+            if f.name in attributes:
+                codes[:, 1 + i] = self._user_codes[f.name].get(str(attributes[f.name]))
+
+    def met(self, user: int, objects: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """(n,) which objects the user has interacted with."""
+        return self._pair_column(user, objects, UO_COUNT) > 0
+
+    def opinions(self, user: int, objects: NDArray[np.int32]) -> NDArray[np.float32]:
+        """(n,) 1 liked, -1 disliked, 0 neither."""
+        return self._pair_column(user, objects, UO_OPINION)
+
+    def _pair_column(
+        self, user: int, objects: NDArray[np.int32], column: int
+    ) -> NDArray[np.float32]:
+        table = self.arrays.user_object
+        out = np.zeros(len(objects), np.float32)
+        for i, obj in enumerate(objects):
+            slot = find(table, pair_key(user, obj))
+            if slot >= 0:
+                out[i] = table.rows[slot, column]
+        return out
+
+    def recent_objects(self, user: int) -> NDArray[np.int32]:
+        """(at most RECENT,) the latest objects met or liked, latest first, without repeats."""
+        trail = self.arrays.users.trail[user]
+        ring, met = trail[-RECENT:], int(trail[MET])
+        latest = [int(ring[i % len(ring)]) for i in range(met - 1, max(met - len(ring), 0) - 1, -1)]
+        return np.array(list(dict.fromkeys(latest)), np.int32)
+
+    # -- writing ----------------------------------------------------------------------------
+
+    def update(self, event: Event) -> None:
+        """Write one live event; unknown users, objects and values become known."""
+        user, obj = self.users.add(event.user_id), self.objects.add(event.object_id)
+        for f in self.schema.context:
+            string = event.context.get(f.name, "")
+            if string:
+                start = self._values.end
+                self._values.add(f"{f.name}\0{string}")
+                self._number_codes(f.name, start)
+        self._grow()
+        self.arrays = with_pair_room(self.arrays, 1)
+        self.advance(event.time_s)
+        kind = KINDS[event.outcome]
+        if kind != INTERACTION:
+            react(self.arrays, user, obj, kind, event.time_s)
+            return
+        first = not self.met(user, np.array([obj], np.int32))[0]
+        interact(
+            self.arrays,
+            user,
+            obj,
+            self.context_values(event.context),
+            event.time_s,
+            event.time_s,
+            event.tie_group,
+            first,
+            UNKNOWN_LABEL,
+            event.time_s + self.horizon_s,
+            -1,
+        )
+
+    def log_arrays(self, log: EventLog) -> LogArrays:
+        """The log in this state's indices. Makes known all its entities and context values."""
+        self.add_entities(log.users, log.objects, log.pools)
+        users = np.array([self.users.get(i) for i in log.users.ids], np.int32)
+        objects = np.array([self.objects.get(i) for i in log.objects.ids], np.int32)
+        context = np.zeros((len(log), len(self.schema.context)), np.int32)
+        for i, f in enumerate(self.schema.context):
+            context[:, i] = self._value_ids(f.name, log.context[f.name])
+        kinds = {outcome.value: kind for outcome, kind in KINDS.items()}
+        return LogArrays(
+            user=users[log.user_index],
+            object=objects[log.object_index],
+            context=context,
+            time=log.time_s,
+            user_time=log.user_time_s,
+            tie_group=log.tie_group,
+            kind=np.array([kinds[str(o)] for o in log.outcome.tolist()], np.int8),
+            opens_label=log.is_example,
+            label=log.labels,
+            matures_at=log.matures_at_s,
+        )
+
+    # -- storing ----------------------------------------------------------------------------
+
+    def save(self, directory: Path) -> None:
+        """Write the whole state into an existing directory."""
+        save_arrays(self.arrays, directory)
+        words = {
+            "horizon_s": self.horizon_s,
+            "users": list(self.users.strings),
+            "objects": list(self.objects.strings),
+            "values": list(self._values.strings),
+            "codes_of_field": self._codes_of_field,
+            "user_codes": {name: list(v.strings) for name, v in self._user_codes.items()},
+        }
+        (directory / "vocabularies.json").write_text(
+            json.dumps(words, ensure_ascii=False), encoding="utf-8"
+        )
+
+    @classmethod
+    def load(cls, schema: Schema, directory: Path) -> State:
+        """Open what `save` wrote, by memory map; changes stay private to this process.
+
+        Raises:
+            BundleError: a file is missing or does not fit the schema.
+        """
+        try:
+            words = json.loads((directory / "vocabularies.json").read_text(encoding="utf-8"))
+            state = cls(schema, words["horizon_s"])
+            state.arrays = load_arrays(directory)
+        except (OSError, ValueError, KeyError) as error:
+            raise BundleError(f"the state in {directory} cannot be read: {error}") from error
+        state.users = Vocabulary(words["users"])
+        state.objects = Vocabulary(words["objects"])
+        state._values = Vocabulary(words["values"], first=2)
+        state._codes_of_field = words["codes_of_field"]
+        state._user_codes = {name: Vocabulary(s) for name, s in words["user_codes"].items()}
+        return state

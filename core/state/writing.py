@@ -1,0 +1,363 @@
+"""The write side: what one event and one matured label change. O(number of features)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from core.state.arithmetic import decay
+from core.state.arrays import (
+    ALL_LABELS,
+    ALL_POSITIVES,
+    CLOCK,
+    COUNT,
+    DECAYED,
+    DISLIKES,
+    DISTINCT,
+    EVENTS,
+    HEAPED,
+    IS_BASE,
+    LABEL_N,
+    LABEL_SUM,
+    LABEL_TIME,
+    LAST,
+    LAST_TIME,
+    LIKES,
+    MET,
+    OC_COUNT,
+    ORIGIN,
+    P_CONTEXT,
+    P_LABEL,
+    P_OBJECT,
+    P_ROW,
+    P_TIE,
+    P_USER,
+    RECENT,
+    SKIPS,
+    TIE_GROUP,
+    UO_COUNT,
+    UO_LAST,
+    UO_OPINION,
+    UO_PENDING,
+    UO_SKIPS,
+    UV_COUNT,
+    UV_LABEL_N,
+    UV_LABEL_SUM,
+    UV_LABEL_TIME,
+    UV_LAST,
+    UV_LIKING,
+    VERSION,
+    Pending,
+    StateArrays,
+    Totals,
+    Values,
+)
+from core.state.hashing import PairTable, find_or_add, pair_key
+from core.state.pending import pop, push
+
+INTERACTION, LIKE, DISLIKE, UNLIKE, SKIP = range(5)
+"""What the kernels distinguish of outcomes; play, replay, purchase and booking are interactions."""
+
+PRIOR_LISTENERS = 3.0
+"""Listeners by which a late object's vector outweighs the mean of its main facet."""
+MIN_SINGULAR = 1e-3
+"""Directions weaker than this carry no fold-in."""
+
+
+@njit(cache=True)
+def advance(s: StateArrays, time: float, labels_out: NDArray[np.int8]) -> None:
+    """Let every label mature whose horizon has closed by `time`; nothing else.
+
+    The labels of log rows are also written to `labels_out[row]`.
+    """
+    p = s.pending
+    half_life = s.shape.outcome_half_life[0]
+    origin = s.totals.numbers[ORIGIN]
+    while p.sizes[HEAPED] > 0 and p.matures_at[p.heap[0]] <= time:
+        slot = pop(p)
+        entry = p.entries[slot]
+        moment = p.matures_at[slot]
+        user, obj = entry[P_USER], entry[P_OBJECT]
+        label = 1.0 if entry[P_LABEL] == 1 else 0.0
+        s.totals.numbers[ALL_LABELS] += 1.0
+        s.totals.numbers[ALL_POSITIVES] += label
+        _count_label(s.users.counts[user], label, moment, half_life)
+        _count_label(s.objects.counts[obj], label, moment, half_life)
+        values = s.objects.values[obj]
+        for i in range(len(values)):
+            if values[i] != 0:
+                _count_label(s.values.counts[values[i]], label, moment, half_life)
+                _count_pair_label(s.user_value, user, values[i], label, moment - origin, half_life)
+        for i in range(P_CONTEXT, len(entry)):
+            if entry[i] != 0:
+                _count_label(s.values.counts[entry[i]], label, moment, half_life)
+                _count_pair_label(s.user_value, user, entry[i], label, moment - origin, half_life)
+        met = find_or_add(s.user_object, pair_key(user, obj))
+        s.user_object.rows[met, UO_PENDING] = 0.0
+        if entry[P_ROW] >= 0:
+            labels_out[entry[P_ROW]] = np.int8(label)
+    s.totals.numbers[CLOCK] = max(s.totals.numbers[CLOCK], time)
+
+
+@njit(cache=True)
+def _count_label(counts: NDArray[np.float64], label: float, time: float, half_life: float) -> None:
+    faded = decay(time - counts[LABEL_TIME], half_life)
+    counts[LABEL_N] = counts[LABEL_N] * faded + 1.0
+    counts[LABEL_SUM] = counts[LABEL_SUM] * faded + label
+    counts[LABEL_TIME] = time
+
+
+@njit(cache=True)
+def _count_pair_label(
+    user_value: PairTable,
+    user: int,
+    value: int,
+    label: float,
+    since_origin: float,
+    half_life: float,
+) -> None:
+    row = user_value.rows[find_or_add(user_value, pair_key(user, value))]
+    faded = decay(since_origin - row[UV_LABEL_TIME], half_life)
+    row[UV_LABEL_N] = row[UV_LABEL_N] * faded + 1.0
+    row[UV_LABEL_SUM] = row[UV_LABEL_SUM] * faded + label
+    row[UV_LABEL_TIME] = since_origin
+
+
+@njit(cache=True)
+def interact(
+    s: StateArrays,
+    user: int,
+    obj: int,
+    context: NDArray[np.int32],
+    time: float,
+    user_time: float,
+    tie_group: int,
+    opens_label: bool,
+    label: int,
+    matures_at: float,
+    row: int,
+) -> None:
+    """Write one interaction. `label` is 1, 0 or -1 (found out by later interactions)."""
+    _begin(s.totals, time)
+    user_since_origin = user_time - s.totals.numbers[ORIGIN]
+    half_lives = s.shape.half_lives
+    values = s.objects.values[obj]
+    main_slot = s.shape.main_slot[0]
+    met = s.user_object.rows[find_or_add(s.user_object, pair_key(user, obj))]
+    if met[UO_PENDING] > 0.0:
+        _see_return(s.pending, int(met[UO_PENDING]) - 1, tie_group, time)
+    if opens_label:
+        slot = push(s.pending, user, obj, context, matures_at, tie_group, label, row)
+        met[UO_PENDING] = slot + 1
+    first_of_object = s.objects.counts[obj, COUNT] == 0.0
+    _count(s.users.counts[user], user_time, half_lives)
+    _count(s.objects.counts[obj], time, half_lives)
+    main_before = 0.0
+    for i in range(len(values)):
+        if values[i] == 0:
+            continue
+        _count_value(s.values, values[i], time, half_lives, first_of_object)
+        before = _meet_value(s.user_value, user, values[i], user_since_origin)
+        if i == main_slot:
+            main_before = before
+        if before == 0.0:
+            _count_distinct(s.users.distinct[user], s.shape.facet_start, i)
+    for i in range(len(context)):
+        if context[i] != 0:
+            _count_value(s.values, context[i], time, half_lives, False)
+            _meet_value(s.user_value, user, context[i], user_since_origin)
+            in_context = find_or_add(s.object_context, pair_key(obj, context[i]))
+            s.object_context.rows[in_context, OC_COUNT] += 1.0
+        s.users.trail[user, MET + 1 + i] = context[i]
+    if met[UO_COUNT] == 0.0:
+        s.users.counts[user, DISTINCT] += 1.0
+        s.objects.counts[obj, DISTINCT] += 1.0
+        if s.objects.tags[obj, IS_BASE] == 0 and s.totals.singular[0] > 0.0:
+            _fold_in(
+                s.objects.vector[obj],
+                s.users.vector[user],
+                s.values.object_mean[values[main_slot]],
+                s.objects.counts[obj, DISTINCT],
+                s.totals.singular,
+            )
+        if met[UO_OPINION] <= 0.0:  # a like has put the vector in already
+            _add(s.users.vector[user], s.objects.vector[obj], np.float32(1.0))
+    if values[main_slot] != 0 and s.totals.facet_singular[0] > 0.0:
+        _meet_main_facet(
+            s.users.facet_vector[user],
+            s.values,
+            values[main_slot],
+            main_before,
+            s.totals.facet_singular,
+        )
+    met[UO_COUNT] += 1.0
+    met[UO_LAST] = user_since_origin
+    _remember(s.users.trail[user], obj)
+    s.objects.tags[obj, VERSION] += 1
+    s.totals.numbers[EVENTS] += 1.0
+    s.totals.numbers[TIE_GROUP] = tie_group
+
+
+@njit(cache=True)
+def _begin(totals: Totals, time: float) -> None:
+    if np.isnan(totals.numbers[ORIGIN]):
+        totals.numbers[ORIGIN] = time
+    totals.numbers[LAST_TIME] = max(time, totals.numbers[LAST_TIME])
+
+
+@njit(cache=True)
+def _see_return(p: Pending, slot: int, tie_group: int, time: float) -> None:
+    """A meeting in another moment and within the horizon settles an open label."""
+    entry = p.entries[slot]
+    if entry[P_LABEL] == -1 and entry[P_TIE] != tie_group and time <= p.matures_at[slot]:
+        entry[P_LABEL] = 1
+
+
+@njit(cache=True)
+def _count(counts: NDArray[np.float64], time: float, half_lives: NDArray[np.float64]) -> None:
+    elapsed = time - counts[LAST]
+    for h in range(len(half_lives)):
+        counts[DECAYED + h] = counts[DECAYED + h] * decay(elapsed, half_lives[h]) + 1.0
+    counts[COUNT] += 1.0
+    counts[LAST] = max(time, counts[LAST])
+
+
+@njit(cache=True)
+def _count_value(
+    values: Values,
+    value: int,
+    time: float,
+    half_lives: NDArray[np.float64],
+    first_of_object: bool,
+) -> None:
+    counts = values.counts[value]
+    if counts[COUNT] == 0.0:
+        values.tags[value, VERSION] += 1  # its code becomes known
+    if first_of_object:
+        counts[DISTINCT] += 1.0
+    _count(counts, time, half_lives)
+
+
+@njit(cache=True)
+def _meet_value(user_value: PairTable, user: int, value: int, user_since_origin: float) -> float:
+    """Count the meeting of user and value; returns how often they had met before."""
+    row = user_value.rows[find_or_add(user_value, pair_key(user, value))]
+    before = float(row[UV_COUNT])
+    row[UV_COUNT] += 1.0
+    row[UV_LAST] = user_since_origin
+    return before
+
+
+@njit(cache=True)
+def _count_distinct(
+    distinct: NDArray[np.float64], facet_start: NDArray[np.int64], slot: int
+) -> None:
+    for f in range(len(distinct)):
+        if facet_start[f] <= slot < facet_start[f + 1]:
+            distinct[f] += 1.0
+
+
+@njit(cache=True)
+def _remember(trail: NDArray[np.int32], obj: int) -> None:
+    ring = len(trail) - RECENT
+    trail[ring + trail[MET] % RECENT] = obj
+    trail[MET] += 1
+
+
+@njit(cache=True)
+def _add(to: NDArray[np.float32], vector: NDArray[np.float32], weight: np.float32) -> None:
+    for i in range(len(to)):
+        to[i] += weight * vector[i]
+
+
+@njit(cache=True)
+def _fold_in(
+    vector: NDArray[np.float32],
+    listener: NDArray[np.float32],
+    facet_mean: NDArray[np.float32],
+    listeners: float,
+    singular: NDArray[np.float32],
+) -> None:
+    """Let a new listener move the vector of an object that came after the base period.
+
+    In M = U S V' an object's row of V is the sum over its listeners of u / sigma, and a user's u is
+    the sum over their objects of v / sigma: each listener adds (sum of v) / sigma^2. The mean of
+    the main facet, where the vector began, fades as PRIOR_LISTENERS / (PRIOR_LISTENERS + n).
+    """
+    fade = np.float32(
+        PRIOR_LISTENERS / (PRIOR_LISTENERS + listeners - 1.0)
+        - PRIOR_LISTENERS / (PRIOR_LISTENERS + listeners)
+    )
+    for i in range(len(vector)):
+        if singular[i] > MIN_SINGULAR:
+            vector[i] += listener[i] / (singular[i] * singular[i])
+        vector[i] -= fade * facet_mean[i]
+
+
+@njit(cache=True)
+def facet_weight(count: float) -> float:
+    """The entry of the user x main facet matrix: 0.3 * log1p(n) + 1[n > 0]."""
+    return float(0.3 * np.log1p(count) + (1.0 if count > 0.0 else 0.0))
+
+
+@njit(cache=True)
+def _meet_main_facet(
+    user: NDArray[np.float32],
+    values: Values,
+    value: int,
+    before: float,
+    singular: NDArray[np.float32],
+) -> None:
+    """Move the user's facet vector by the raised weight, and a late facet value by its listener."""
+    raised = np.float32(facet_weight(before + 1.0) - facet_weight(before))
+    vector = values.vector[value]
+    if values.tags[value, IS_BASE] == 0:
+        for i in range(len(vector)):
+            if singular[i] > MIN_SINGULAR:
+                vector[i] += raised * user[i] / (singular[i] * singular[i])
+        values.tags[value, VERSION] += 1
+    _add(user, vector, raised)
+
+
+@njit(cache=True)
+def react(s: StateArrays, user: int, obj: int, kind: int, time: float) -> None:
+    """Write a like, dislike, unlike or skip. Repeating an opinion changes nothing."""
+    _begin(s.totals, time)
+    met = s.user_object.rows[find_or_add(s.user_object, pair_key(user, obj))]
+    if kind == SKIP:
+        met[UO_SKIPS] += 1.0
+        s.users.counts[user, SKIPS] += 1.0
+        s.objects.counts[obj, SKIPS] += 1.0
+        s.objects.tags[obj, VERSION] += 1
+        return
+    opinion = 1.0 if kind == LIKE else (-1.0 if kind == DISLIKE else 0.0)
+    before = float(met[UO_OPINION])
+    if opinion == before:
+        return
+    _count_opinion(s.users.counts[user], before, -1.0)
+    _count_opinion(s.objects.counts[obj], before, -1.0)
+    _count_opinion(s.users.counts[user], opinion, 1.0)
+    _count_opinion(s.objects.counts[obj], opinion, 1.0)
+    values = s.objects.values[obj]
+    for i in range(len(values)):
+        if values[i] != 0:
+            liking = find_or_add(s.user_value, pair_key(user, values[i]))
+            s.user_value.rows[liking, UV_LIKING] += opinion - before
+    if met[UO_COUNT] == 0.0:  # what is only liked pulls taste as a meeting would
+        if opinion > 0.0:
+            _add(s.users.vector[user], s.objects.vector[obj], np.float32(1.0))
+        elif before > 0.0:
+            _add(s.users.vector[user], s.objects.vector[obj], np.float32(-1.0))
+    if opinion > 0.0:
+        _remember(s.users.trail[user], obj)
+    met[UO_OPINION] = opinion
+    s.objects.tags[obj, VERSION] += 1
+
+
+@njit(cache=True)
+def _count_opinion(counts: NDArray[np.float64], opinion: float, change: float) -> None:
+    if opinion > 0.0:
+        counts[LIKES] += change
+    elif opinion < 0.0:
+        counts[DISLIKES] += change
