@@ -45,6 +45,7 @@ class Seen:
     request: Any
     metadata: dict[str, str]
     remaining_s: float
+    security: str
 
 
 class ScriptedServer(RecommenderServiceServicer, AdminServiceServicer):
@@ -64,6 +65,8 @@ class ScriptedServer(RecommenderServiceServicer, AdminServiceServicer):
         add_AdminServiceServicer_to_server(self, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
         self.target = f"127.0.0.1:{self._server.add_insecure_port(f'127.0.0.1:{port}')}"
+        secure_port = self._server.add_secure_port("127.0.0.1:0", grpc.local_server_credentials())
+        self.secure_target = f"127.0.0.1:{secure_port}"
         self._server.start()
 
     def fail(
@@ -101,7 +104,10 @@ class ScriptedServer(RecommenderServiceServicer, AdminServiceServicer):
 
     def _enter(self, method: str, request: Message, context: grpc.ServicerContext) -> None:
         metadata = {str(key): str(value) for key, value in context.invocation_metadata()}
-        self.seen[method].append(Seen(request, metadata, context.time_remaining()))
+        (security,) = context.auth_context().get("transport_security_type", (b"insecure",))
+        self.seen[method].append(
+            Seen(request, metadata, context.time_remaining(), bytes(security).decode())
+        )
         if method in self._blocked:
             context.add_callback(self.ended.set)
             self.release.wait(10)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +10,7 @@ import grpc
 import pytest
 from encore_client import (
     AdminClient,
+    AsyncEncoreClient,
     EncoreClient,
     FeedbackEvent,
     GenreNeighbors,
@@ -176,6 +178,24 @@ def test_threads_share_one_client(server: ScriptedServer) -> None:
         ThreadPoolExecutor(8) as pool,
     ):
         assert list(pool.map(score, range(8))) == [f"o{index}" for index in range(8)]
+
+
+def test_credentials_make_the_channel_a_secure_one(server: ScriptedServer) -> None:
+    # Local credentials make secure channels without certificates.
+    mine = grpc.local_channel_credentials(grpc.LocalConnectionType.LOCAL_TCP)
+
+    async def score() -> ScoredObjects:
+        async with AsyncEncoreClient(
+            server.secure_target, domain="music", credentials=mine
+        ) as client:
+            return await client.score("u", ["a"])
+
+    with EncoreClient(server.secure_target, domain="music", credentials=mine) as client:
+        client.score("u", ["a"])
+    asyncio.run(score())
+    with EncoreClient(server.target, domain="music") as in_the_clear:
+        in_the_clear.score("u", ["a"])
+    assert [seen.security for seen in server.seen["Score"]] == ["local", "local", "insecure"]
 
 
 def test_operators_see_features_by_row_and_what_serves(server: ScriptedServer) -> None:
