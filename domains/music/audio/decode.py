@@ -56,7 +56,7 @@ def decode_bytes(audio: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> NDArray
 
     Returns:
         Mono samples `(n,)` at `SAMPLE_RATE`, finite, without constant offset, of the first
-        `limits.max_seconds` seconds at most.
+        `limits.max_seconds` seconds at most; scaled down where they exceeded full scale.
 
     Raises:
         InvalidRequestError: field `audio`, if it is empty, too large, not audio, damaged, shorter
@@ -125,16 +125,15 @@ def _decode(stream: BinaryIO, limits: DecodeLimits) -> NDArray[np.float32]:
         )
     if not np.isfinite(samples).all():
         raise _refused("it holds samples that are not finite numbers: export it again")
-    samples -= samples.mean()
-    if np.abs(samples).max() < SILENCE_PEAK:
-        raise _refused("it is silent, and silence has no genre: send a part that can be heard")
-    mono = samples.astype(np.float32)
-    if rate == SAMPLE_RATE:
-        return mono
-    resampled: NDArray[np.float32] = librosa.resample(
-        mono, orig_sr=rate, target_sr=SAMPLE_RATE, res_type="soxr_hq"
+    samples /= max(1.0, np.abs(samples).max())
+    mono: NDArray[np.float32] = librosa.resample(
+        samples.astype(np.float32), orig_sr=rate, target_sr=SAMPLE_RATE, res_type="soxr_hq"
     )
-    return resampled
+    mono -= mono.mean()
+    # Only now: a constant offset, and what the lower rate cannot hold, are not heard either.
+    if np.abs(mono).max() < SILENCE_PEAK:
+        raise _refused("it is silent, and silence has no genre: send a part that can be heard")
+    return mono
 
 
 def _looks_like_audio(stream: BinaryIO) -> bool:
@@ -173,7 +172,8 @@ def _read_mono(sound: soundfile.SoundFile, max_seconds: float) -> NDArray[np.flo
         block = sound.read(min(left, _BLOCK_FRAMES), dtype="float32", always_2d=True)
         if not len(block):
             break
-        blocks.append(block.mean(axis=1, dtype=np.float64))
+        with np.errstate(invalid="ignore"):  # infinities of opposite sign; refused afterwards
+            blocks.append(block.mean(axis=1, dtype=np.float64))
         left -= len(block)
     return np.concatenate(blocks)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrackIndex:
     """Tracks with their sound as unit vectors; immutable.
 
@@ -40,7 +41,7 @@ class TrackIndex:
         Raises:
             ValueError: if the ids do not ascend strictly or the shapes disagree.
         """
-        if any(a >= b for a, b in zip(track_ids, track_ids[1:], strict=False)):
+        if any(a >= b for a, b in pairwise(track_ids)):
             raise ValueError("track ids must ascend strictly: sort the tracks and drop repeats")
         if len(features) != len(track_ids):
             raise ValueError(f"{len(track_ids)} track ids came with {len(features)} feature rows")
@@ -57,7 +58,8 @@ class TrackIndex:
 
     def embed(self, features: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return the unit vector `(n_features,)` of raw features `(n_features,)`."""
-        return _unit(((features - self.mean) * self.scale)[np.newaxis])[0]
+        vector: NDArray[np.float32] = _unit(((features - self.mean) * self.scale)[np.newaxis])[0]
+        return vector
 
     def mask_of(self, track_ids: Collection[str]) -> NDArray[np.bool_]:
         """Return `(n_tracks,)`, true for the indexed tracks among the given ids."""
@@ -88,6 +90,6 @@ class TrackIndex:
 
 
 def _unit(rows: NDArray[np.float64]) -> NDArray[np.float32]:
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+    length = np.sqrt((rows**2).sum(axis=1, keepdims=True))
+    unit: NDArray[np.float64] = np.divide(rows, length, out=np.zeros(rows.shape), where=length > 0)
     return unit.astype(np.float32)
