@@ -120,7 +120,7 @@ def _decode(stream: BinaryIO, limits: DecodeLimits) -> NDArray[np.float32]:
         ) from error
     if len(samples) < MIN_SECONDS * rate:
         raise _refused(
-            f"it holds {len(samples) / rate:.2f} s of sound, at least {MIN_SECONDS:g} s are "
+            f"it holds {len(samples) / rate:.3f} s of sound, at least {MIN_SECONDS:g} s are "
             "needed: send a longer excerpt"
         )
     if not np.isfinite(samples).all():

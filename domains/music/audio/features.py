@@ -17,6 +17,8 @@ _HOP = 512
 _N_MFCC = 20
 _N_CHROMA = 12
 _N_CONTRAST = 7
+_INAUDIBLE = 1e-4
+"""Relative to the loudest, -80 dB: weaker parts are rounding or codec noise and left out."""
 
 _FRAME_FEATURES: tuple[str, ...] = (
     *(f"mfcc_{i}" for i in range(_N_MFCC)),
@@ -50,6 +52,7 @@ def extract_features(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     centred = samples - samples.mean()
     signal = (centred / np.abs(centred).max()).astype(np.float32)
     magnitude = np.abs(librosa.stft(signal, n_fft=_N_FFT, hop_length=_HOP))
+    magnitude[magnitude < magnitude.max() * _INAUDIBLE] = 0.0
     mel_db = librosa.power_to_db(librosa.feature.melspectrogram(S=magnitude**2, sr=SAMPLE_RATE))
     frames = np.vstack(_frame_features(signal, magnitude, mel_db)).astype(np.float64)
     return np.concatenate([frames.mean(axis=1), frames.var(axis=1), [_tempo(mel_db)]])
@@ -77,12 +80,17 @@ def _frame_features(
     return (
         feature.mfcc(S=mel_db, n_mfcc=_N_MFCC),
         chroma,
-        feature.spectral_contrast(S=magnitude, sr=SAMPLE_RATE),
+        # The ratio of peaks to valleys needs a bottom where the others need nothing.
+        feature.spectral_contrast(
+            S=np.maximum(magnitude, magnitude.max() * _INAUDIBLE), sr=SAMPLE_RATE
+        ),
         centroid,
         feature.spectral_bandwidth(S=magnitude, sr=SAMPLE_RATE, centroid=centroid),
         feature.spectral_rolloff(S=magnitude, sr=SAMPLE_RATE),
-        feature.zero_crossing_rate(signal, frame_length=_N_FFT, hop_length=_HOP),
-        feature.rms(S=magnitude, frame_length=_N_FFT),
+        feature.zero_crossing_rate(
+            signal, frame_length=_N_FFT, hop_length=_HOP, threshold=_INAUDIBLE
+        ),
+        feature.rms(y=signal, frame_length=_N_FFT, hop_length=_HOP),
     )
 
 
