@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -61,10 +61,11 @@ class TrackIndex:
         vector: NDArray[np.float32] = _unit(((features - self.mean) * self.scale)[np.newaxis])[0]
         return vector
 
-    def mask_of(self, track_ids: Collection[str]) -> NDArray[np.bool_]:
+    def mask_of(self, track_ids: Set[str]) -> NDArray[np.bool_]:
         """Return `(n_tracks,)`, true for the indexed tracks among the given ids."""
         mask = np.zeros(len(self.track_ids), dtype=np.bool_)
-        mask[[self.rows[track_id] for track_id in track_ids if track_id in self.rows]] = True
+        # The intersection walks the smaller side: a pool may be far larger than the index.
+        mask[[self.rows[track_id] for track_id in self.rows.keys() & track_ids]] = True
         return mask
 
     def nearest(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,16 @@ def test_broken_audio_is_a_violation_and_the_next_question_is_answered(
     with pytest.raises(InvalidRequestError, match="audio: it is damaged"):
         neighbours.by_audio(trumpet.path.read_bytes()[:2_000], k=3)
     assert neighbours.by_audio(trumpet.path.read_bytes(), k=3) == before
+
+
+def test_questions_asked_at_once_get_the_answers_they_get_alone(
+    neighbours: GenreNeighbors, clips: tuple[Clip, ...]
+) -> None:
+    uploads = [clip.path.read_bytes() for clip in clips[::9]]
+    alone = [neighbours.by_audio(audio, k=5) for audio in uploads]
+    with ThreadPoolExecutor(4) as executor:
+        at_once = list(executor.map(lambda audio: neighbours.by_audio(audio, k=5), uploads * 4))
+    assert at_once == alone * 4
 
 
 def test_what_is_loaded_answers_as_what_was_saved(

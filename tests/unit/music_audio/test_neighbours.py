@@ -56,7 +56,7 @@ def test_only_allowed_tracks_are_found() -> None:
     index = TrackIndex.build(["a", "b", "c", "d"], CORNERS)
     rows, _ = index.nearest(index.vectors[0], 9, index.mask_of({"d", "b", "not indexed"}))
     assert rows.tolist() == [1, 3]
-    rows, cosines = index.nearest(index.vectors[0], 9, index.mask_of(()))
+    rows, cosines = index.nearest(index.vectors[0], 9, index.mask_of(frozenset()))
     assert (len(rows), len(cosines)) == (0, 0)
 
 
