@@ -1,1 +1,81 @@
-"""The typed client of Encore."""
+"""The typed client of Encore: blocking, asyncio, and for operators."""
+
+from encore_client.admin import AdminClient, DebugFeatures, ServingModel
+from encore_client.aio_client import AsyncEncoreClient
+from encore_client.errors import (
+    DeadlineExceededError,
+    EncoreClientError,
+    Failure,
+    FieldViolation,
+    InvalidRequestError,
+    NotAllowedError,
+    OverloadedError,
+    ServerUnavailableError,
+    UnknownNameError,
+    UnsupportedError,
+)
+from encore_client.options import (
+    NO_RETRIES,
+    ClientOptions,
+    ConnectionOptions,
+    Deadlines,
+    RetryPolicy,
+)
+from encore_client.sync_client import EncoreClient
+from encore_client.types import (
+    EventDetails,
+    FeedbackEvent,
+    FeedbackReceipt,
+    GenreNeighbors,
+    GenreProbability,
+    GenreStatus,
+    Outcome,
+    Profile,
+    Recommendation,
+    RecommendedItem,
+    RecommendOptions,
+    RejectedEvent,
+    ScoredObjects,
+    TrackNeighbor,
+    User,
+)
+from encore_client.version import __version__
+
+__all__ = [
+    "NO_RETRIES",
+    "AdminClient",
+    "AsyncEncoreClient",
+    "ClientOptions",
+    "ConnectionOptions",
+    "DeadlineExceededError",
+    "Deadlines",
+    "DebugFeatures",
+    "EncoreClient",
+    "EncoreClientError",
+    "EventDetails",
+    "Failure",
+    "FeedbackEvent",
+    "FeedbackReceipt",
+    "FieldViolation",
+    "GenreNeighbors",
+    "GenreProbability",
+    "GenreStatus",
+    "InvalidRequestError",
+    "NotAllowedError",
+    "Outcome",
+    "OverloadedError",
+    "Profile",
+    "RecommendOptions",
+    "Recommendation",
+    "RecommendedItem",
+    "RejectedEvent",
+    "RetryPolicy",
+    "ScoredObjects",
+    "ServerUnavailableError",
+    "ServingModel",
+    "TrackNeighbor",
+    "UnknownNameError",
+    "UnsupportedError",
+    "User",
+    "__version__",
+]

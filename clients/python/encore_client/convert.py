@@ -1,0 +1,236 @@
+"""Between the client's dataclasses and encore.v1: the only place that knows both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from encore.v1 import admin_service_pb2, common_pb2, recommender_service_pb2
+
+from encore_client.types import (
+    FeedbackEvent,
+    FeedbackReceipt,
+    GenreNeighbors,
+    GenreProbability,
+    GenreStatus,
+    Outcome,
+    Profile,
+    Recommendation,
+    RecommendedItem,
+    RejectedEvent,
+    ScoredObjects,
+    TrackNeighbor,
+    User,
+)
+
+_PROFILES = {
+    Profile.UNSPECIFIED: common_pb2.PROFILE_UNSPECIFIED,
+    Profile.FULL: common_pb2.PROFILE_FULL,
+    Profile.LIGHT: common_pb2.PROFILE_LIGHT,
+}
+
+_OUTCOMES = {
+    Outcome.PLAY: common_pb2.OUTCOME_PLAY,
+    Outcome.REPLAY: common_pb2.OUTCOME_REPLAY,
+    Outcome.LIKE: common_pb2.OUTCOME_LIKE,
+    Outcome.DISLIKE: common_pb2.OUTCOME_DISLIKE,
+    Outcome.UNLIKE: common_pb2.OUTCOME_UNLIKE,
+    Outcome.SKIP: common_pb2.OUTCOME_SKIP,
+    Outcome.PURCHASE: common_pb2.OUTCOME_PURCHASE,
+    Outcome.BOOKING: common_pb2.OUTCOME_BOOKING,
+}
+
+_GENRE_STATUSES = {
+    recommender_service_pb2.GENRE_STATUS_OK: GenreStatus.OK,
+    recommender_service_pb2.GENRE_STATUS_TRACK_WITHOUT_AUDIO: GenreStatus.TRACK_WITHOUT_AUDIO,
+}
+
+
+def user_message(user: User | str) -> common_pb2.User:
+    """Returns the message of a user, or of the user with this id."""
+    if isinstance(user, str):
+        return common_pb2.User(id=user)
+    return common_pb2.User(id=user.id, attributes=user.attributes)
+
+
+def score_request(
+    domain: str,
+    user: User | str,
+    object_ids: Iterable[str],
+    *,
+    context: Mapping[str, str] | None,
+    profile: Profile,
+    include_members: bool,
+    request_id: str,
+) -> recommender_service_pb2.ScoreRequest:
+    """Builds the request of Score."""
+    return recommender_service_pb2.ScoreRequest(
+        domain=domain,
+        user=user_message(user),
+        object_ids=_ids("object_ids", object_ids),
+        context=context,
+        profile=_PROFILES[profile],
+        include_members=include_members,
+        request_id=request_id,
+    )
+
+
+def scored_objects(answer: recommender_service_pb2.ScoreResponse) -> ScoredObjects:
+    """Reads the answer of Score."""
+    return ScoredObjects(
+        object_ids=tuple(answer.object_ids),
+        probabilities=tuple(answer.probabilities),
+        members={member.member: tuple(member.probabilities) for member in answer.members},
+        missing_ids=tuple(answer.missing_ids),
+        model_version=answer.model_version,
+        request_id=answer.request_id,
+    )
+
+
+def recommend_request(
+    domain: str,
+    user: User | str,
+    *,
+    page_token: str,
+    request_id: str,
+    context: Mapping[str, str] | None = None,
+    page_size: int = 0,
+    pool: str = "",
+    candidate_ids: Iterable[str] = (),
+    exclude_ids: Iterable[str] = (),
+    max_per_facet: int | None = None,
+    profile: Profile = Profile.UNSPECIFIED,
+) -> recommender_service_pb2.RecommendRequest:
+    """Builds the request of Recommend; the keywords with defaults are `RecommendOptions`."""
+    return recommender_service_pb2.RecommendRequest(
+        domain=domain,
+        user=user_message(user),
+        context=context,
+        page_size=page_size,
+        page_token=page_token,
+        pool=pool,
+        candidate_ids=_ids("candidate_ids", candidate_ids),
+        exclude_ids=_ids("exclude_ids", exclude_ids),
+        max_per_facet=max_per_facet,
+        profile=_PROFILES[profile],
+        request_id=request_id,
+    )
+
+
+def recommendation(answer: recommender_service_pb2.RecommendResponse) -> Recommendation:
+    """Reads the answer of Recommend."""
+    return Recommendation(
+        recommendation_id=answer.recommendation_id,
+        items=tuple(
+            RecommendedItem(
+                object_id=item.object_id,
+                probability=item.probability,
+                rank=item.rank,
+                sources=tuple(item.sources),
+                reasons=tuple(item.reasons),
+            )
+            for item in answer.items
+        ),
+        next_page_token=answer.next_page_token,
+        model_version=answer.model_version,
+        fallbacks=tuple(answer.fallbacks),
+        request_id=answer.request_id,
+    )
+
+
+def genre_neighbor_request(
+    domain: str,
+    *,
+    track_id: str | None,
+    audio: bytes | None,
+    k: int,
+    same_genre: bool,
+    pool: str,
+    request_id: str,
+) -> recommender_service_pb2.GenreNeighborRequest:
+    """Builds the request of GenreNeighbor.
+
+    Raises:
+        ValueError: Not exactly one of `track_id` and `audio` is given.
+    """
+    if (track_id is None) == (audio is None):
+        raise ValueError(
+            "genre_neighbor starts from one sound: pass either track_id or audio, got "
+            + ("neither" if track_id is None else "both")
+        )
+    request = recommender_service_pb2.GenreNeighborRequest(
+        domain=domain, k=k, same_genre=same_genre, pool=pool, request_id=request_id
+    )
+    if track_id is not None:
+        request.track_id = track_id
+    if audio is not None:
+        request.audio = audio
+    return request
+
+
+def genre_neighbors(answer: recommender_service_pb2.GenreNeighborResponse) -> GenreNeighbors:
+    """Reads the answer of GenreNeighbor."""
+    return GenreNeighbors(
+        status=_GENRE_STATUSES.get(answer.status, GenreStatus.UNKNOWN),
+        genres=tuple(GenreProbability(each.genre, each.probability) for each in answer.genres),
+        neighbors=tuple(
+            TrackNeighbor(each.track_id, each.cosine, each.genre) for each in answer.neighbors
+        ),
+        note=answer.note,
+        model_version=answer.model_version,
+        request_id=answer.request_id,
+    )
+
+
+def feedback_request(
+    domain: str, events: Iterable[FeedbackEvent], *, request_id: str
+) -> recommender_service_pb2.FeedbackRequest:
+    """Builds the request of Feedback for one batch."""
+    return recommender_service_pb2.FeedbackRequest(
+        domain=domain, events=map(_event_message, events), request_id=request_id
+    )
+
+
+def feedback_receipt(answer: recommender_service_pb2.FeedbackResponse) -> FeedbackReceipt:
+    """Reads the answer of Feedback for one batch."""
+    return FeedbackReceipt(
+        accepted=answer.accepted,
+        duplicates=answer.duplicates,
+        rejected=tuple(RejectedEvent(each.index, each.reason) for each in answer.rejected),
+        model_version=answer.model_version,
+        request_id=answer.request_id,
+    )
+
+
+def debug_features_request(
+    domain: str, user: User | str, object_ids: Iterable[str], *, context: Mapping[str, str] | None
+) -> admin_service_pb2.DebugFeaturesRequest:
+    """Builds the request of DebugFeatures."""
+    return admin_service_pb2.DebugFeaturesRequest(
+        domain=domain,
+        user=user_message(user),
+        object_ids=_ids("object_ids", object_ids),
+        context=context,
+    )
+
+
+def _event_message(event: FeedbackEvent) -> recommender_service_pb2.FeedbackEvent:
+    message = recommender_service_pb2.FeedbackEvent(
+        event_id=event.event_id,
+        user_id=event.user_id,
+        object_id=event.object_id,
+        outcome=_OUTCOMES[event.outcome],
+        recommendation_id=event.recommendation_id,
+        organic=event.organic,
+        value=event.value,
+        context=event.context,
+    )
+    if event.occurred_at is not None:
+        message.occurred_at.FromDatetime(event.occurred_at)
+    return message
+
+
+def _ids(name: str, ids: Iterable[str]) -> Iterable[str]:
+    # A str is an iterable of its letters, each a plausible id: the mistake would go unseen.
+    if isinstance(ids, str):
+        raise TypeError(f"{name} takes several ids: got the str {ids!r}, pass [{ids!r}]")
+    return ids

@@ -1,0 +1,222 @@
+"""What callers give and get: frozen dataclasses, so that no protobuf shows outside the client."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TypedDict
+
+
+class Profile(StrEnum):
+    """Which members answer."""
+
+    UNSPECIFIED = "unspecified"
+    """The server's default."""
+    FULL = "full"
+    """Every member."""
+    LIGHT = "light"
+    """F-ELU-Net and LightGBM: less latency."""
+
+
+class Outcome(StrEnum):
+    """What an event says. A domain accepts some and names them when it refuses one."""
+
+    PLAY = "play"
+    REPLAY = "replay"
+    LIKE = "like"
+    DISLIKE = "dislike"
+    UNLIKE = "unlike"
+    SKIP = "skip"
+    PURCHASE = "purchase"
+    BOOKING = "booking"
+
+
+class GenreStatus(StrEnum):
+    """What became of a question about a sound."""
+
+    OK = "ok"
+    TRACK_WITHOUT_AUDIO = "track_without_audio"
+    """The server has no sound of the track: send audio instead."""
+    UNKNOWN = "unknown"
+    """A status that this client is too old to know."""
+
+
+@dataclass(frozen=True)
+class User:
+    """Who asks; unknown users are served as new ones."""
+
+    id: str = ""
+    """Id in the interaction log; empty for a user without one."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """User fields of the domain's schema, for this request only."""
+
+
+@dataclass(frozen=True)
+class ScoredObjects:
+    """Probabilities that the user comes back, in the order asked."""
+
+    object_ids: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    """Calibrated, one an object."""
+    members: Mapping[str, tuple[float, ...]]
+    """Name of a member -> its probabilities, one an object; empty unless asked for."""
+    missing_ids: tuple[str, ...]
+    """Asked ids that the log has never shown; they were scored as new objects."""
+    model_version: str
+    request_id: str
+
+
+@dataclass(frozen=True)
+class RecommendedItem:
+    """One object of a ranked list."""
+
+    object_id: str
+    probability: float
+    """Calibrated probability that the user comes back to it."""
+    rank: int
+    """Place in the whole list, from 1."""
+    sources: tuple[str, ...]
+    """Which sources proposed it."""
+    reasons: tuple[str, ...]
+    """Why, for people."""
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One page of a ranked list, best first."""
+
+    recommendation_id: str
+    """Put it into the feedback that this page leads to."""
+    items: tuple[RecommendedItem, ...]
+    next_page_token: str
+    """Empty when the list ends."""
+    model_version: str
+    fallbacks: tuple[str, ...]
+    """What fell back or failed on the way, for people."""
+    request_id: str
+
+
+class RecommendOptions(TypedDict, total=False):
+    """The keywords that `recommend` and `recommend_pages` share; all may be left out."""
+
+    context: Mapping[str, str]
+    """Context fields of the domain's schema."""
+    page_size: int
+    """Items in a page, 1 to 100; the server's default is 10."""
+    pool: str
+    """Draw only from this pool, such as `royalty_free`."""
+    candidate_ids: tuple[str, ...] | list[str]
+    """Rank exactly these objects instead of what the sources propose."""
+    exclude_ids: tuple[str, ...] | list[str]
+    """Never return these objects."""
+    max_per_facet: int | None
+    """At most so many items of one artist; None is the domain's cap, 0 is no cap."""
+    profile: Profile
+    """Which members answer."""
+
+
+@dataclass(frozen=True)
+class GenreProbability:
+    """One genre of a distribution."""
+
+    genre: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class TrackNeighbor:
+    """One track that sounds alike."""
+
+    track_id: str
+    cosine: float
+    """Of the standardised sound features, -1 to 1."""
+    genre: str
+    """Known or predicted."""
+
+
+@dataclass(frozen=True)
+class GenreNeighbors:
+    """What a sound is, and what sounds like it."""
+
+    status: GenreStatus
+    genres: tuple[GenreProbability, ...]
+    """Most likely first."""
+    neighbors: tuple[TrackNeighbor, ...]
+    """Nearest first."""
+    note: str
+    """What to know before trusting the answer."""
+    model_version: str
+    request_id: str
+
+
+class EventDetails(TypedDict, total=False):
+    """The keywords that `like`, `dislike` and `play` hand to their event; all may be left out."""
+
+    event_id: str
+    occurred_at: datetime | None
+    recommendation_id: str
+    organic: bool
+    value: float
+    context: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class FeedbackEvent:
+    """One thing that a user did.
+
+    Raises:
+        ValueError: `occurred_at` has no time zone.
+    """
+
+    user_id: str
+    object_id: str
+    outcome: Outcome
+    event_id: str = ""
+    """Unique for ever, a repeat counts once. Made up when left out, and then part of the event:
+    sending the same event again, by a retry or by the caller, never counts it twice."""
+    occurred_at: datetime | None = None
+    """With a time zone; None means when the server stores it."""
+    recommendation_id: str = ""
+    """The answer of Recommend that led to it."""
+    organic: bool = False
+    """The user found the object without a recommendation."""
+    value: float = 0.0
+    """Strength in the domain's unit, such as seconds played or money spent."""
+    context: Mapping[str, str] = field(default_factory=dict)
+    """Context fields of the domain's schema."""
+
+    def __post_init__(self) -> None:
+        if not self.event_id:
+            object.__setattr__(self, "event_id", str(uuid.uuid4()))
+        if self.occurred_at is not None and self.occurred_at.utcoffset() is None:
+            raise ValueError(
+                f"occurred_at has no time zone: got {self.occurred_at.isoformat()}, "
+                "pass an aware datetime such as datetime.now(UTC)"
+            )
+
+
+@dataclass(frozen=True)
+class RejectedEvent:
+    """One event that can never be stored."""
+
+    index: int
+    """Its place in the caller's events, from 0."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class FeedbackReceipt:
+    """What became of the events of one `feedback` call, over all its batches."""
+
+    accepted: int = 0
+    """Events stored by this call."""
+    duplicates: int = 0
+    """Events whose event_id was stored before: by an earlier call, or by a try whose answer was
+    lost on the way."""
+    rejected: tuple[RejectedEvent, ...] = ()
+    model_version: str = ""
+    """Of the last batch; empty when there were no events."""
+    request_id: str = ""

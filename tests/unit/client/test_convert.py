@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from encore.v1 import common_pb2, recommender_service_pb2
+from encore_client import FeedbackEvent, GenreStatus, Outcome, Profile, User, convert
+
+
+def test_every_outcome_and_profile_of_the_contract_has_its_word_and_no_other() -> None:
+    sent = {
+        convert.feedback_request("d", [FeedbackEvent("u", "o", outcome)], request_id="")
+        .events[0]
+        .outcome
+        for outcome in Outcome
+    }
+    assert sent == set(common_pb2.Outcome.values()) - {common_pb2.OUTCOME_UNSPECIFIED}
+    assert {
+        convert.recommend_request("d", "u", page_token="", request_id="", profile=profile).profile
+        for profile in Profile
+    } == set(common_pb2.Profile.values())
+
+
+def test_a_status_newer_than_the_client_is_unknown() -> None:
+    answer = recommender_service_pb2.GenreNeighborResponse()
+    answer.ParseFromString(b"\x08\x63")
+    assert convert.genre_neighbors(answer).status is GenreStatus.UNKNOWN
+
+
+def test_an_event_without_an_id_makes_one_up_and_keeps_it() -> None:
+    event = FeedbackEvent("u", "o", Outcome.DISLIKE)
+    ids = [
+        convert.feedback_request("d", [event], request_id="").events[0].event_id for _ in range(2)
+    ]
+    assert ids[0] == ids[1] == event.event_id != ""
+    assert FeedbackEvent("u", "o", Outcome.DISLIKE).event_id != event.event_id
+
+
+def test_the_moment_of_an_event_keeps_its_zone() -> None:
+    zone = timezone(timedelta(hours=8))
+    event = FeedbackEvent("u", "o", Outcome.PLAY, occurred_at=datetime(2026, 1, 1, 8, tzinfo=zone))
+    sent = convert.feedback_request("d", [event], request_id="").events[0].occurred_at
+    assert sent.ToDatetime(UTC) == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_an_event_that_happened_now_says_no_moment() -> None:
+    request = convert.feedback_request("d", [FeedbackEvent("u", "o", Outcome.PLAY)], request_id="")
+    assert not request.events[0].HasField("occurred_at")
+
+
+def test_a_moment_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="no time zone"):
+        FeedbackEvent("u", "o", Outcome.PLAY, occurred_at=datetime(2026, 1, 1))
+
+
+def test_no_cap_is_not_the_domains_cap() -> None:
+    def capped(max_per_facet: int | None) -> recommender_service_pb2.RecommendRequest:
+        return convert.recommend_request(
+            "d", "u", page_token="", request_id="", max_per_facet=max_per_facet
+        )
+
+    assert not capped(None).HasField("max_per_facet")
+    assert capped(0).HasField("max_per_facet")
+
+
+@pytest.mark.parametrize(("track_id", "audio"), [(None, None), ("t", b"RIFF")])
+def test_a_question_about_a_sound_has_exactly_one_sound(
+    track_id: str | None, audio: bytes | None
+) -> None:
+    with pytest.raises(ValueError, match="either track_id or audio"):
+        convert.genre_neighbor_request(
+            "d", track_id=track_id, audio=audio, k=1, same_genre=False, pool="", request_id=""
+        )
+
+
+def test_one_id_in_place_of_several_is_refused() -> None:
+    with pytest.raises(TypeError, match="object_ids takes several ids"):
+        convert.score_request(
+            "d",
+            "u",
+            "track-1",
+            context=None,
+            profile=Profile.FULL,
+            include_members=False,
+            request_id="",
+        )
+
+
+def test_a_user_is_an_id_or_more() -> None:
+    assert convert.user_message("u") == common_pb2.User(id="u")
+    more = convert.user_message(User("u", {"city": "13"}))
+    assert dict(more.attributes) == {"city": "13"}
