@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 import grpc
+
 from encore.v1 import admin_service_pb2
 from encore.v1.admin_service_pb2_grpc import AdminServiceStub
-
 from encore_client import convert
 from encore_client.options import ClientOptions
 from encore_client.settings import CallSettings

@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 import grpc
-from encore.v1.recommender_service_pb2_grpc import RecommenderServiceStub
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 from grpc import aio
 
+from encore.v1.recommender_service_pb2_grpc import RecommenderServiceStub
 from encore_client import batches, convert, health
 from encore_client.aio_transport import AsyncTransport
 from encore_client.errors import EncoreClientError

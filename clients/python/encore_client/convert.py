@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from encore.v1 import admin_service_pb2, common_pb2, recommender_service_pb2
-
 from encore_client.types import (
     FeedbackEvent,
     FeedbackReceipt,

@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import Self, Unpack
 
 import grpc
-from encore.v1.recommender_service_pb2_grpc import RecommenderServiceStub
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 
+from encore.v1.recommender_service_pb2_grpc import RecommenderServiceStub
 from encore_client import batches, convert, health
 from encore_client.errors import EncoreClientError
 from encore_client.options import ClientOptions

@@ -13,6 +13,15 @@ from typing import Any, Protocol, TypeVar
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import (  # type: ignore[import-untyped, unused-ignore]
+    error_details_pb2,
+    status_pb2,
+)
+from grpc_health.v1 import health, health_pb2_grpc  # type: ignore[import-untyped, unused-ignore]
+from grpc_status import rpc_status  # type: ignore[import-untyped, unused-ignore]
+
 from encore.v1 import admin_service_pb2 as admin
 from encore.v1 import recommender_service_pb2 as pb
 from encore.v1.admin_service_pb2_grpc import (
@@ -24,14 +33,6 @@ from encore.v1.recommender_service_pb2_grpc import (
     add_RecommenderServiceServicer_to_server,
 )
 from encore_client import AsyncEncoreClient, ClientOptions, EncoreClient, RetryPolicy
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
-from google.rpc import (  # type: ignore[import-untyped, unused-ignore]
-    error_details_pb2,
-    status_pb2,
-)
-from grpc_health.v1 import health, health_pb2_grpc  # type: ignore[import-untyped, unused-ignore]
-from grpc_status import rpc_status  # type: ignore[import-untyped, unused-ignore]
 
 Request = TypeVar("Request", bound=Message)
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2  # type: ignore[import-untyped, unused-ignore]
+
 from encore_client import (
     AdminClient,
     AsyncEncoreClient,
@@ -25,7 +27,6 @@ from encore_client import (
     TrackNeighbor,
     User,
 )
-from grpc_health.v1 import health_pb2  # type: ignore[import-untyped, unused-ignore]
 
 if TYPE_CHECKING:
     from tests.integration.client.conftest import Call, ScriptedServer

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+
 from encore_client import (
     AsyncEncoreClient,
     ClientOptions,

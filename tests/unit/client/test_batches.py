@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import grpc
+from hypothesis import given
+from hypothesis import strategies as st
+
 from encore_client.batches import MAX_EVENTS, Batch, cut
 from encore_client.errors import Failure, FieldViolation, InvalidRequestError
 from encore_client.types import FeedbackEvent, FeedbackReceipt, Outcome, RejectedEvent
-from hypothesis import given
-from hypothesis import strategies as st
 
 EVENT = FeedbackEvent("u", "o", Outcome.PLAY, event_id="e")
 

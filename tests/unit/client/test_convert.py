@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+
 from encore.v1 import common_pb2, recommender_service_pb2
 from encore_client import FeedbackEvent, GenreStatus, Outcome, Profile, User, convert
 

@@ -4,6 +4,8 @@ import pickle
 
 import grpc
 import pytest
+from grpc import aio
+
 from encore_client.errors import (
     EncoreClientError,
     Failure,
@@ -12,7 +14,6 @@ from encore_client.errors import (
     error_of,
     read_failure,
 )
-from grpc import aio
 
 
 def failure(code: grpc.StatusCode) -> Failure:

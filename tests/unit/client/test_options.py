@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from encore_client import ConnectionOptions, Deadlines, RetryPolicy
 from hypothesis import given
 from hypothesis import strategies as st
+
+from encore_client import ConnectionOptions, Deadlines, RetryPolicy
 
 FRACTIONS = st.floats(0.0, 1.0, exclude_max=True)
 

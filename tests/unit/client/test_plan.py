@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import grpc
 import pytest
-from encore_client import EncoreClientError, OverloadedError, RetryPolicy, ServerUnavailableError
-from encore_client.plan import CallPlan
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import (  # type: ignore[import-untyped, unused-ignore]
     code_pb2,
@@ -12,6 +10,9 @@ from google.rpc import (  # type: ignore[import-untyped, unused-ignore]
 )
 from grpc import aio
 from grpc_status import rpc_status  # type: ignore[import-untyped, unused-ignore]
+
+from encore_client import EncoreClientError, OverloadedError, RetryPolicy, ServerUnavailableError
+from encore_client.plan import CallPlan
 
 RETRY = RetryPolicy(attempts=3, first_wait_s=1.0, longest_wait_s=10.0, jitter=0.0)
 NEVER_SENT_AGAIN = [
