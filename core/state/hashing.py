@@ -98,3 +98,18 @@ def _rehash(old: PairTable, new: PairTable) -> None:
             new.keys[slot] = old.keys[i]
             new.rows[slot] = old.rows[i]
     new.size[0] = old.size[0]
+
+
+def stored_pairs(
+    table: PairTable, column: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """First index, second index and one column of the pairs where that column is positive.
+
+    Sorted by key, so that nothing depends on where the hash put them.
+    """
+    used = np.flatnonzero((table.keys != 0) & (table.rows[:, column] > 0))
+    used = used[np.argsort(table.keys[used])]
+    pairs = table.keys[used] - np.uint64(1)
+    first = (pairs >> np.uint64(32)).astype(np.int64)
+    second = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    return first, second, table.rows[used, column]

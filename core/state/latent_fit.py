@@ -17,6 +17,7 @@ from core.state.arrays import (
     VERSION,
     StateArrays,
 )
+from core.state.hashing import stored_pairs
 from core.state.state import State
 
 
@@ -33,7 +34,7 @@ def fit_latent(state: State, seed: int) -> None:
 
 
 def _fit_objects(arrays: StateArrays, seed: int) -> None:
-    users, objects, _ = _pairs(arrays.user_object.keys, arrays.user_object.rows[:, UO_COUNT])
+    users, objects, _ = stored_pairs(arrays.user_object, UO_COUNT)
     shape = (len(arrays.users.counts), len(arrays.objects.counts))
     matrix = csr_matrix((np.ones(len(users), np.float32), (users, objects)), shape)
     singular, vectors = _factorise(matrix, LATENT, seed)
@@ -52,7 +53,7 @@ def _fit_objects(arrays: StateArrays, seed: int) -> None:
 
 
 def _fit_facets(arrays: StateArrays, seed: int) -> None:
-    users, values, counts = _pairs(arrays.user_value.keys, arrays.user_value.rows[:, UV_COUNT])
+    users, values, counts = stored_pairs(arrays.user_value, UV_COUNT)
     main = np.unique(arrays.objects.values[:, arrays.shape.main_slot[0]])
     of_main = np.zeros(len(arrays.values.counts), bool)
     of_main[main[main != 0]] = True
@@ -66,21 +67,6 @@ def _fit_facets(arrays: StateArrays, seed: int) -> None:
     arrays.values.tags[:, IS_BASE] = of_main & (arrays.values.counts[:, COUNT] > 0)
     arrays.values.tags[:, VERSION] += 1
     arrays.users.facet_vector[:] = matrix @ arrays.values.vector
-
-
-def _pairs(
-    keys: NDArray[np.uint64], counts: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """First and second index and count of the pairs that were met, sorted by key.
-
-    Sorted, so that the result does not depend on where the hash put them.
-    """
-    used = np.flatnonzero((keys != 0) & (counts > 0))
-    used = used[np.argsort(keys[used])]
-    pairs = keys[used] - np.uint64(1)
-    first = (pairs >> np.uint64(32)).astype(np.int64)
-    second = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    return first, second, counts[used]
 
 
 def _factorise(

@@ -1,0 +1,76 @@
+"""The domain contract: what parameterises the core, one screen a domain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from core.log import LabelRule, Outcome, TieRule
+from core.readers import Readers
+from core.recommend.contracts import Stages
+from core.requests import GenreCapability
+from core.schema import Schema
+from core.training import Recipe
+
+
+class Simulator(Protocol):
+    """Writes a log of the domain that one of its readers reads."""
+
+    def __call__(
+        self,
+        out: Path,
+        *,
+        events: int,
+        seed: int,
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
+        """Write into `out`, which must be new or empty: all files or none."""
+        ...
+
+
+class StoredGenre(GenreCapability, Protocol):
+    """A genre capability that can be put into a bundle."""
+
+    def save(self, directory: Path) -> None:
+        """Write all files into an existing, empty directory; no pickles."""
+        ...
+
+
+class GenreBuilder(Protocol):
+    """Makes and loads the genre part of a bundle."""
+
+    def build(self, *, seed: int, progress: Callable[[float], None] | None) -> StoredGenre:
+        """Listen to the domain's audio and fit."""
+        ...
+
+    def load(self, directory: Path) -> StoredGenre:
+        """Read what `save` wrote; BundleError when it cannot be read."""
+        ...
+
+    def warm_up(self) -> None:
+        """Do once what is slow the first time."""
+        ...
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Everything the core must be told of a domain."""
+
+    name: str
+    schema: Schema
+    outcomes: frozenset[Outcome]
+    """What feedback may say."""
+    label_rule: LabelRule
+    tie_rule: TieRule
+    readers: Readers
+    simulator: Simulator
+    stages: Stages
+    """Sources, filters and rerankers, in order."""
+    recipe: Recipe = field(default_factory=Recipe)
+    genre: GenreBuilder | None = None
+    """Optional capability: GenreNeighbor."""
+
+
+Domains = Mapping[str, Domain]

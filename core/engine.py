@@ -1,0 +1,274 @@
+"""The engine: one bundle with its live state; what the server calls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from threading import RLock
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from core.bundle import Manifest, open_bundle
+from core.domain import Domain, StoredGenre
+from core.ensemble import Ensemble, Profile
+from core.errors import FieldViolation, InvalidRequestError
+from core.models import TRAINERS
+from core.recommend.contracts import Query
+from core.recommend.pipeline import apply_filters, gather, rank
+from core.requests import (
+    FeedbackEvent,
+    RecommendRequest,
+    ScoreAnswer,
+    ScoreRequest,
+    Slate,
+    UserRef,
+)
+from core.retrieval.item_neighbours import ItemNeighbours
+from core.schema import Field, Kind
+from core.state.columns import FeatureBatch
+from core.state.state import NOBODY, Event, State
+
+STATE, SCORE, RETRIEVAL, GENRE = "state", "tasks/score", "retrieval", "genre"
+"""Directories of a bundle."""
+
+
+@dataclass(frozen=True)
+class LoadedBundle:
+    """The parts of a bundle in memory."""
+
+    manifest: Manifest
+    state: State
+    ensemble: Ensemble
+    item_neighbours: ItemNeighbours
+    genre: StoredGenre | None
+
+
+def load_bundle(directory: Path, domain: Domain) -> LoadedBundle:
+    """Check and load a bundle; BundleError names what does not fit."""
+    manifest = open_bundle(directory, domain=domain.name, schema=domain.schema)
+    has_genre = domain.genre is not None and (directory / GENRE).is_dir()
+    return LoadedBundle(
+        manifest=manifest,
+        state=State.load(domain.schema, directory / STATE),
+        ensemble=Ensemble.load(directory / SCORE, manifest.columns(domain.schema), TRAINERS),
+        item_neighbours=ItemNeighbours.load(directory / RETRIEVAL),
+        genre=domain.genre.load(directory / GENRE) if domain.genre and has_genre else None,
+    )
+
+
+class DomainEngine:
+    """Implements `core.requests.Engine` over a loaded bundle.
+
+    One lock guards the state: reading features of some hundred candidates takes about a
+    millisecond; the members, which take most of a call, run outside it.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        bundle: LoadedBundle,
+        report: Callable[[str, Exception], None] | None = None,
+    ) -> None:
+        self._domain = domain
+        self._bundle = bundle
+        self._state = bundle.state
+        self._columns = bundle.manifest.columns(domain.schema)
+        self._watermark = bundle.manifest.watermark
+        self._report = report or (lambda *_: None)
+        self._lock = RLock()
+
+    @property
+    def domain(self) -> str:
+        """Name of the domain."""
+        return self._domain.name
+
+    @property
+    def model_version(self) -> str:
+        """Version of the bundle that answers."""
+        return self._bundle.manifest.version
+
+    @property
+    def watermark(self) -> int:
+        """Sequence of the last feedback row in the state."""
+        return self._watermark
+
+    @property
+    def clock_s(self) -> float:
+        """The latest moment the state has seen."""
+        return self._state.clock_s
+
+    def check_feedback(self, event: FeedbackEvent) -> str | None:
+        """Why this event can never be applied, or None."""
+        if event.outcome not in self._domain.outcomes:
+            allowed = ", ".join(sorted(self._domain.outcomes))
+            return f"outcome {event.outcome.value!r} means nothing in {self.domain}: use {allowed}"
+        violations = self._context_violations(event.context)
+        return "; ".join(f"{v.field}: {v.description}" for v in violations) or None
+
+    def apply(self, event: FeedbackEvent) -> None:
+        """Put one feedback row into the live state; rows at or below the watermark are ignored."""
+        with self._lock:
+            if event.sequence <= self._watermark:
+                return
+            self._state.update(
+                Event(
+                    event.user_id,
+                    event.object_id,
+                    event.outcome,
+                    event.log_time_s,
+                    event.context,
+                )
+            )
+            self._watermark = event.sequence
+
+    def score(self, request: ScoreRequest, now_s: float) -> ScoreAnswer:
+        """Score; InvalidRequestError names a field the schema does not have."""
+        profile = self._profile(request.profile)
+        batch = self.features(request, now_s)
+        prediction = self._bundle.ensemble.predict(batch, profile)
+        missing = tuple(
+            dict.fromkeys(i for i in request.object_ids if i not in self._state.objects)
+        )
+        return ScoreAnswer(
+            object_ids=tuple(request.object_ids),
+            probabilities=prediction.probabilities,
+            member_probabilities={
+                name: expit(logits) for name, logits in prediction.member_logits.items()
+            },
+            missing_ids=missing,
+        )
+
+    def features(self, request: ScoreRequest, now_s: float) -> FeatureBatch:
+        """The features a Score of the same request would use."""
+        attributes = self._checked(request.user, request.context)
+        with self._lock:
+            user = self._state.users.get(request.user.id)
+            known = [self._state.objects.get(i) for i in request.object_ids]
+            return self._read(user, np.array(known, np.int32), request.context, now_s, attributes)
+
+    def recommend(self, request: RecommendRequest, now_s: float) -> Slate:
+        """Sources, filters, scores, rerankers; InvalidRequestError names the field."""
+        profile = self._profile(request.profile)
+        attributes = self._checked(request.user, request.context)
+        stages = self._domain.stages
+        with self._lock:
+            query = self._query(request, now_s)
+            candidates = gather(query, stages, self._report)
+            apply_filters(query, stages.filters, candidates)
+            batch = self._read(query.user, candidates.objects, request.context, now_s, attributes)
+        probabilities = self._bundle.ensemble.predict(batch, profile).probabilities
+        with self._lock:
+            return rank(query, stages.rerankers, candidates, probabilities)
+
+    def still_allowed(self, user_id: str, object_ids: Sequence[str]) -> NDArray[np.bool_]:
+        """Which of a queue's items (n,) the user has not taken or disliked meanwhile."""
+        with self._lock:
+            user = self._state.users.get(user_id)
+            objects = np.array([self._state.objects.get(i) for i in object_ids], np.int32)
+            liked = self._state.opinions(user, objects) >= 0
+            return np.asarray(liked & ~self._state.met(user, objects))
+
+    def pool_ids(self, pool: str) -> frozenset[str]:
+        """The members of a pool; InvalidRequestError when the schema has no such pool."""
+        members = self._pool(pool)
+        assert members is not None
+        with self._lock:
+            return frozenset(
+                self._state.objects.string(int(i)) for i in np.flatnonzero(members) if i != NOBODY
+            )
+
+    def _read(
+        self,
+        user: int,
+        objects: NDArray[np.int32],
+        context: Mapping[str, str],
+        now_s: float,
+        attributes: Mapping[str, str | float],
+    ) -> FeatureBatch:
+        self._state.advance(now_s)
+        return self._state.features(user, objects, context, now_s, self._columns, attributes)
+
+    def _query(self, request: RecommendRequest, now_s: float) -> Query:
+        return Query(
+            request=request,
+            state=self._state,
+            item_neighbours=self._bundle.item_neighbours,
+            user=self._state.users.get(request.user.id),
+            now_s=now_s,
+            pool=self._pool(request.pool),
+        )
+
+    def _pool(self, pool: str) -> NDArray[np.bool_] | None:
+        if not pool:
+            return None
+        pools = self._domain.schema.pools
+        if pool not in pools:
+            known = ", ".join(pools) or "none"
+            raise InvalidRequestError(
+                [FieldViolation("pool", f"unknown pool {pool!r}: {self.domain} has {known}")]
+            )
+        return self._state.arrays.objects.pools[:, pools.index(pool)]
+
+    def _profile(self, name: str) -> Profile:
+        if name not in {p.value for p in self._bundle.ensemble.stacks}:
+            served = ", ".join(sorted(p.value for p in self._bundle.ensemble.stacks))
+            raise InvalidRequestError(
+                [FieldViolation("profile", f"{name!r} is not served: use {served}")]
+            )
+        return Profile(name)
+
+    def _checked(self, user: UserRef, context: Mapping[str, str]) -> dict[str, str | float]:
+        """The user's attributes as values of their kinds; raises with every violation at once."""
+        violations = self._context_violations(context)
+        attributes: dict[str, str | float] = {}
+        for name, text in user.attributes.items():
+            where = f'user.attributes["{name}"]'
+            declared = next((f for f in self._domain.schema.user if f.name == name), None)
+            if declared is None:
+                known = ", ".join(f.name for f in self._domain.schema.user)
+                violations.append(FieldViolation(where, f"unknown field: {self.domain} has {known}"))
+                continue
+            value = _parsed(declared, text)
+            if value is None:
+                violations.append(
+                    FieldViolation(where, f"{text!r} is not a {declared.kind.value}: {declared.doc}")
+                )
+            else:
+                attributes[name] = value
+        if violations:
+            raise InvalidRequestError(violations)
+        return attributes
+
+    def _context_violations(self, context: Mapping[str, str]) -> list[FieldViolation]:
+        known = [f.name for f in self._domain.schema.context]
+        return [
+            FieldViolation(
+                f'context["{name}"]', f"unknown field: {self.domain} has {', '.join(known)}"
+            )
+            for name in context
+            if name not in known
+        ]
+
+
+def _parsed(field: Field, text: str | float) -> str | float | None:
+    """The value of an attribute, or None when the text does not fit its kind."""
+    if field.kind is Kind.CATEGORY:
+        return str(text)
+    try:
+        value = float(text)
+    except ValueError:
+        if field.kind is not Kind.TIMESTAMP:
+            return None
+        try:
+            moment = datetime.fromisoformat(str(text))
+        except ValueError:
+            return None
+        if moment.tzinfo is None:
+            return None
+        value = moment.timestamp()
+    return value if math.isfinite(value) else None

@@ -1,0 +1,96 @@
+"""From a log to examples: one replay gives every example its as-of features and its label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import NotEnoughDataError
+from core.log import UNKNOWN_LABEL, EventLog
+from core.models.base import Examples
+from core.state.columns import FeatureBatch
+from core.state.latent_fit import fit_latent
+from core.state.replay import Replay
+from core.state.state import State
+
+Stage = Callable[[str, float], None]
+"""Called with the name of the stage and the fraction of it that is done."""
+
+
+@dataclass(frozen=True)
+class ExampleTable:
+    """All examples after the base period, in log order; n rows.
+
+    Attributes:
+        features: batch of n rows.
+        labels: (n,) int8, UNKNOWN_LABEL where the log ends before the label matures.
+        position, matures_position: (n,) see `EventLog`.
+        row: (n,) index into the log.
+        user, object: (n,) index into the log's entities.
+    """
+
+    features: FeatureBatch
+    labels: NDArray[np.int8]
+    position: NDArray[np.float64]
+    matures_position: NDArray[np.float64]
+    row: NDArray[np.intp]
+    user: NDArray[np.int32]
+    object: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, chosen: NDArray[np.bool_]) -> Examples:
+        """The chosen rows for a fit; a view where they lie together."""
+        rows = np.flatnonzero(chosen)
+        together = len(rows) and rows[-1] - rows[0] + 1 == len(rows)
+        where = slice(int(rows[0]), int(rows[-1]) + 1) if together else rows
+        return Examples(self.features.take(where), self.labels[where].astype(np.float32))
+
+
+def replay_examples(
+    log: EventLog,
+    state: State,
+    *,
+    base_share: float,
+    seed: int,
+    progress: Stage | None = None,
+) -> ExampleTable:
+    """Roll an empty state over the whole log and collect the examples.
+
+    The first `base_share` of the events is the base period: it fills counters and fits the latent
+    vectors, and none of its rows is an example. Afterwards the state stands at the end of the log.
+
+    Raises:
+        NotEnoughDataError: no example lies after the base period.
+    """
+    replay = Replay(state, state.log_arrays(log))
+    base = int(len(log) * base_share)
+    report = progress or (lambda *_: None)
+    replay.run(base, progress=lambda done: report("replay base period", done))
+    report("factorise", 0.0)
+    fit_latent(state, seed)
+    report("factorise", 1.0)
+    wanted = log.is_example & ~np.isnan(log.position)
+    rows, numbers, codes = replay.run(
+        len(log), wanted, progress=lambda done: report("replay events", done)
+    )
+    replay.finish(float(log.time_s[-1]))
+    if not len(rows):
+        raise NotEnoughDataError(
+            f"no example lies after the base period (the first {base_share:.0%} of "
+            f"{len(log)} events): give a longer log"
+        )
+    known = log.labels[rows]
+    return ExampleTable(
+        features=FeatureBatch(state.columns, numbers, codes),
+        labels=np.where(known == UNKNOWN_LABEL, replay.labels[rows], known),
+        position=log.position[rows],
+        matures_position=log.matures_position[rows],
+        row=rows,
+        user=log.user_index[rows],
+        object=log.object_index[rows],
+    )

@@ -1,0 +1,1 @@
+"""The recommend pipeline: sources, filters, scorer, rerankers, in stages with tiny contracts."""

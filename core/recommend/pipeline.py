@@ -1,0 +1,106 @@
+"""The pipeline: sources → filters → scores → rerankers, with what became of every candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.recommend.contracts import Filter, Query, Reranker, Stages
+from core.requests import RankedItem, Slate
+from core.state.state import NOBODY
+
+SinkReport = Callable[[str, Exception], None]
+"""Called with the name of a source that failed, and how: the server logs it."""
+
+
+@dataclass
+class Candidates:
+    """Candidates on their way; n of them, distinct."""
+
+    objects: NDArray[np.int32]
+    sources: dict[int, list[str]]
+    """object -> who proposed it"""
+    reasons: dict[int, list[str]]
+    fallbacks: list[str]
+    removed: dict[int, str] = field(default_factory=dict)
+    """object -> the filter or reranker that removed it"""
+
+
+def gather(query: Query, stages: Stages, report: SinkReport) -> Candidates:
+    """Run the sources, or take the candidates that the request names.
+
+    Sources fail open: one that raises is left out, reported and named among the fallbacks.
+    """
+    if query.request.candidate_ids:
+        known = [query.state.objects.get(i) for i in query.request.candidate_ids]
+        objects = [obj for obj in dict.fromkeys(known) if obj != NOBODY]
+        unknown = sum(obj == NOBODY for obj in known)
+        fallbacks = [f"{unknown} unknown candidate ids left out"] if unknown else []
+        named = {obj: ["request"] for obj in objects}
+        return Candidates(np.array(objects, np.int32), named, {}, fallbacks)
+    found = Candidates(np.zeros(0, np.int32), {}, {}, [])
+    for source in stages.sources:
+        try:
+            proposals = source.propose(query, stages.source_limit)
+        except Exception as error:  # noqa: BLE001 - the declared policy of sources
+            report(source.name, error)
+            found.fallbacks.append(f"source {source.name} failed")
+            continue
+        for i, obj in enumerate(proposals.objects.tolist()):
+            found.sources.setdefault(obj, []).append(source.name)
+            if proposals.reasons:
+                found.reasons.setdefault(obj, []).append(proposals.reasons[i])
+    if query.user == NOBODY:
+        found.fallbacks.append("new user: nothing of the past is known")
+    found.objects = np.array(list(found.sources), np.int32)
+    return found
+
+
+def apply_filters(query: Query, filters: tuple[Filter, ...], candidates: Candidates) -> None:
+    """Take out what any filter refuses, remembering which. A filter that raises fails the call."""
+    for step in filters:
+        keep = step.keep(query, candidates.objects)
+        _check_length(step.name, len(keep), len(candidates.objects))
+        for obj in candidates.objects[~keep].tolist():
+            candidates.removed[obj] = step.name
+        candidates.objects = candidates.objects[keep]
+
+
+def rank(
+    query: Query,
+    rerankers: tuple[Reranker, ...],
+    candidates: Candidates,
+    probabilities: NDArray[np.float64],
+) -> Slate:
+    """Order by probability (ties by object index), rerank, cut to the size asked."""
+    _check_length("scorer", len(probabilities), len(candidates.objects))
+    finite = np.where(np.isfinite(probabilities), probabilities, -1.0)
+    order = np.lexsort((candidates.objects, -finite))
+    objects, scores = candidates.objects[order], finite[order]
+    for step in rerankers:
+        picked = step.pick(query, objects, scores)
+        left_out = np.setdiff1d(np.arange(len(objects)), picked)
+        for obj in objects[left_out].tolist():
+            candidates.removed[obj] = step.name
+        objects, scores = objects[picked], scores[picked]
+    objects, scores = objects[: query.request.size], scores[: query.request.size]
+    name = query.state.objects.string
+    items = tuple(
+        RankedItem(
+            object_id=name(obj),
+            probability=max(score, 0.0),
+            sources=tuple(candidates.sources.get(obj, ())),
+            reasons=tuple(candidates.reasons.get(obj, ())),
+        )
+        for obj, score in zip(objects.tolist(), scores.tolist(), strict=True)
+    )
+    removed = {name(obj): why for obj, why in candidates.removed.items()}
+    return Slate(items, tuple(candidates.fallbacks), removed)
+
+
+def _check_length(stage: str, got: int, expected: int) -> None:
+    if got != expected:
+        raise ValueError(f"stage {stage!r} must answer {expected} rows, got {got}")

@@ -1,0 +1,250 @@
+"""Chronological training: one recipe, run as of any position of the log.
+
+`fit_as_of(table, until)` uses only labels that are known at `until` and does what a nightly run at
+that moment would do. Evaluation calls it at the begin of the test block, publication at the end of
+the log: the published model comes from the very function that was measured.
+
+    base period | train | tune | stack | (labels still open) | until
+    1. members fit on train, choosing their iterations on tune;
+    2. members refit with those iterations on what had matured when the stack block began, and the
+       stack fits on their logits there, on rows that they have never seen;
+    3. members refit on all that has matured at `until`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.ensemble import Ensemble, Profile, fit_members, fit_stacks
+from core.errors import NotEnoughDataError
+from core.evaluation import Figures, auc, figures
+from core.examples import ExampleTable
+from core.log import UNKNOWN_LABEL, EventLog
+from core.models.base import Progress, Trainers
+from core.state.columns import FeatureBatch
+
+PREDICT_ROWS = 100_000
+"""Rows scored at a time, so that scoring a block needs little memory."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a domain is trained; shares are of the log or of the usable examples."""
+
+    trainers: str = "standard"
+    """Name of the member settings in `core.models.RECIPES`."""
+    base_share: float = 0.15
+    """First part of the events: fills the state and fits the latent vectors."""
+    test_share: float = 0.2
+    """Last part of the examples: scored once."""
+    stack_share: float = 0.15
+    """Latest part of the usable examples: the stack fits on it."""
+    tune_share: float = 0.15
+    """Part before it: choices are made on it."""
+    min_rows: int = 200
+    """Fewest rows of a block."""
+
+    @property
+    def test_start(self) -> float:
+        """Position at which the test block begins."""
+        return 1.0 - self.test_share
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Which rows (n,) of a table each fit uses, and the positions where blocks begin."""
+
+    train: NDArray[np.bool_]
+    tune: NDArray[np.bool_]
+    before_stack: NDArray[np.bool_]
+    stack: NDArray[np.bool_]
+    all: NDArray[np.bool_]
+    tune_start: float
+    stack_start: float
+    until: float
+
+    def sizes(self) -> dict[str, int]:
+        """Rows of each block, for reports."""
+        return {
+            "train": int(self.train.sum()),
+            "tune": int(self.tune.sum()),
+            "refit before stack": int(self.before_stack.sum()),
+            "stack": int(self.stack.sum()),
+            "refit": int(self.all.sum()),
+        }
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """An ensemble with how it came about."""
+
+    ensemble: Ensemble
+    blocks: Blocks
+    iterations: Mapping[str, int]
+
+
+def cut_blocks(table: ExampleTable, until: float, recipe: Recipe) -> Blocks:
+    """Cut the examples whose labels are known at `until`; later blocks never overlap earlier fits.
+
+    A row counts for a fit only if its label had matured when the next block began.
+
+    Raises:
+        NotEnoughDataError: a block has fewer than `min_rows` rows.
+    """
+    usable = (table.labels != UNKNOWN_LABEL) & (table.matures_position <= until)
+    if not usable.any():
+        raise NotEnoughDataError(
+            "no label has matured: give a longer log or a shorter label horizon"
+        )
+    tune_start, stack_start = np.quantile(
+        table.position[usable],
+        [1.0 - recipe.stack_share - recipe.tune_share, 1.0 - recipe.stack_share],
+    )
+    blocks = Blocks(
+        train=usable & (table.matures_position <= tune_start),
+        tune=usable & (table.position >= tune_start) & (table.position < stack_start),
+        before_stack=usable & (table.matures_position <= stack_start),
+        stack=usable & (table.position >= stack_start),
+        all=usable,
+        tune_start=float(tune_start),
+        stack_start=float(stack_start),
+        until=until,
+    )
+    short = {name: rows for name, rows in blocks.sizes().items() if rows < recipe.min_rows}
+    if short:
+        found = ", ".join(f"{name} {rows}" for name, rows in short.items())
+        raise NotEnoughDataError(
+            f"too few matured examples for an honest fit ({found}; at least {recipe.min_rows} are "
+            "needed in each block): give a longer log"
+        )
+    return blocks
+
+
+def fit_as_of(
+    table: ExampleTable,
+    until: float,
+    recipe: Recipe,
+    trainers: Trainers,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+) -> Fitted:
+    """Train as a run at position `until` would; see the module's docstring."""
+    blocks = cut_blocks(table, until, recipe)
+    chosen = fit_members(
+        table.take(blocks.train),
+        table.take(blocks.tune),
+        seed=seed,
+        trainers=trainers,
+        progress=_named(progress, "choose"),
+    )
+    iterations = {name: model.iterations() for name, model in chosen.items()}
+    before = fit_members(
+        table.take(blocks.before_stack),
+        None,
+        iterations=iterations,
+        seed=seed,
+        trainers=trainers,
+        progress=_named(progress, "stack"),
+    )
+    stacks = fit_stacks(before, table.take(blocks.stack))
+    members = fit_members(
+        table.take(blocks.all),
+        None,
+        iterations=iterations,
+        seed=seed,
+        trainers=trainers,
+        progress=_named(progress, "refit"),
+    )
+    return Fitted(Ensemble(members, stacks), blocks, iterations)
+
+
+def _named(progress: Progress | None, stage: str) -> Progress | None:
+    if progress is None:
+        return None
+    return lambda what, done: progress(f"{stage}: {what}", done)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The test block, scored once.
+
+    Attributes:
+        ensembles: figures by profile.
+        masked: figures by profile with the request's context unknown.
+        members: ROC-AUC of each member alone.
+        rows: (n_test,) rows of the log, all of the block.
+        probabilities: (n_test,) of the full profile.
+    """
+
+    ensembles: Mapping[Profile, Figures]
+    masked: Mapping[Profile, Figures]
+    members: Mapping[str, float]
+    rows: NDArray[np.intp]
+    probabilities: NDArray[np.float64]
+
+
+def evaluate(
+    log: EventLog, table: ExampleTable, ensemble: Ensemble, recipe: Recipe, *, seed: int
+) -> Evaluation:
+    """Score the examples from `test_start` on."""
+    test = table.position >= recipe.test_start
+    rows = table.row[test]
+    if not len(rows):
+        raise NotEnoughDataError("the test block has no examples: give a longer log")
+    batch = table.features.take(np.flatnonzero(test))
+    known = table.labels[test] != UNKNOWN_LABEL
+    labels = table.labels[test][known]
+    cold_user = _first_rows(log.user_index, rows)
+    cold_object = _first_rows(log.object_index, rows)
+
+    def measured(probabilities: NDArray[np.float64]) -> Figures:
+        return figures(
+            labels,
+            probabilities[known],
+            table.user[test][known],
+            cold_user=cold_user[known],
+            cold_object=cold_object[known],
+            seed=seed,
+        )
+
+    masked_batch = batch.without_context()
+    plain = {profile: predict_all(ensemble, batch, profile) for profile in ensemble.stacks}
+    masked = {profile: predict_all(ensemble, masked_batch, profile) for profile in ensemble.stacks}
+    members: dict[str, float] = {}
+    for _, logits in plain.values():
+        members |= {name: auc(labels, column[known]) for name, column in logits.items()}
+    best = Profile.FULL if Profile.FULL in plain else next(iter(plain))
+    return Evaluation(
+        ensembles={profile: measured(p) for profile, (p, _) in plain.items()},
+        masked={profile: measured(p) for profile, (p, _) in masked.items()},
+        members=members,
+        rows=rows,
+        probabilities=plain[best][0],
+    )
+
+
+def predict_all(
+    ensemble: Ensemble, batch: FeatureBatch, profile: Profile
+) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+    """Probabilities (n,) and member logits of a large batch, a stretch at a time."""
+    parts = [
+        ensemble.predict(batch.take(slice(start, start + PREDICT_ROWS)), profile)
+        for start in range(0, len(batch), PREDICT_ROWS)
+    ]
+    names = parts[0].member_logits
+    return (
+        np.concatenate([part.probabilities for part in parts]),
+        {name: np.concatenate([part.member_logits[name] for part in parts]) for name in names},
+    )
+
+
+def _first_rows(entity: NDArray[np.int32], rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Whether each row's entity has no event before the first of the rows."""
+    seen = np.zeros(int(entity.max()) + 1, bool)
+    seen[entity[: rows.min()]] = True
+    return ~seen[entity[rows]]
