@@ -46,8 +46,13 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server(folder: Path) -> Iterator[PostgresServer]:
-    """Start a PostgreSQL server (the wheel `pgserver`) in an empty folder; stop it at the end."""
+def postgres_server(folder: Path, *, fsync: bool = False) -> Iterator[PostgresServer]:
+    """Start a PostgreSQL server (the wheel `pgserver`) in an empty folder; stop it at the end.
+
+    Args:
+        folder: where it keeps its data; deleted at the end.
+        fsync: also survive a power cut; without, making databases takes a tenth of the time.
+    """
     with warnings.catch_warnings():
         # It looks for a folder for its lock and warns where there is no desktop session.
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
@@ -57,6 +62,8 @@ def postgres_server(folder: Path) -> Iterator[PostgresServer]:
     try:
         info = running.get_postmaster_info()
         server = PostgresServer(str(info.socket_dir))
+        server.execute(f"ALTER SYSTEM SET fsync = {'on' if fsync else 'off'}")
+        server.execute("SELECT pg_reload_conf()")
         server.execute(f"CREATE DATABASE {_TEMPLATE}")
         migrate(server.url(_TEMPLATE))
         yield server
