@@ -18,11 +18,14 @@ from server.store.tables import feedback
 NOW_S = 1_700_000_000.25
 
 
-def event(event_id: str, occurred_at_s: float | None = None, **changes: str) -> NewFeedback:
-    values = {"user_id": "u1", "object_id": "t1", **changes}
-    return NewFeedback(
-        event_id=event_id, outcome=Outcome.PLAY, occurred_at_s=occurred_at_s, **values
-    )
+def event(
+    event_id: str,
+    occurred_at_s: float | None = None,
+    user_id: str = "u1",
+    object_id: str = "t1",
+    recommendation_id: str = "",
+) -> NewFeedback:
+    return NewFeedback(event_id, user_id, object_id, Outcome.PLAY, occurred_at_s, recommendation_id)
 
 
 def stored_ids(store: Store) -> list[str]:
@@ -241,7 +244,7 @@ def test_whatever_is_sent_the_log_keeps_its_rule_of_time(
 @pytest.mark.parametrize(
     ("field", "spoil"),
     [
-        ("events[1].event_id", lambda text: event(text)),
+        ("events[1].event_id", event),
         ("events[1].user_id", lambda text: event("e2", user_id=text)),
         ("events[1].object_id", lambda text: event("e2", object_id=text)),
         ("events[1].recommendation_id", lambda text: event("e2", recommendation_id=text)),

@@ -137,4 +137,4 @@ def test_any_list_survives_the_blob_bit_for_bit(
 
 def test_a_blob_of_another_format_is_refused() -> None:
     with pytest.raises(ValueError, match="format 99"):
-        decode_queue(b"[99,[[],[],[],[]],[],[]]")
+        decode_queue(b"\x04\0\0\0[99]")
