@@ -58,7 +58,9 @@ class SqlFeedbackLog:
     ) -> AppendResult:
         """See `server.ports.FeedbackLog.append`.
 
-        An event_id counts across domains: one that another domain has stored is a duplicate.
+        An event_id counts across domains: one that another domain has stored is a duplicate. When
+        the connection is lost while committing, the append is repeated: rows that this call itself
+        has stored are then reported as duplicates.
 
         Raises:
             InvalidRequestError: a string with NUL or a lone surrogate, a number that is not finite;
