@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -132,7 +133,11 @@ class TreeModel:
     def save(self, directory: Path) -> None:
         """Write LightGBM's own text format and the description."""
         (directory / _TREES).write_text(self._trees, encoding="utf-8")
-        content = {"member": self.name, "settings": asdict(self._settings)}
+        content = {
+            "member": self.name,
+            "settings": asdict(self._settings),
+            "trees_sha256": _sha256(self._trees),
+        }
         write_description(directory / _DESCRIPTION, self._columns, content)
 
 
@@ -201,11 +206,18 @@ class TreeTrainer:
                 raise BundleError(f"{directory.name} holds {content['member']}, not {self.name}")
             settings = TreeSettings(**content["settings"])
             trees = (directory / _TREES).read_text(encoding="utf-8")
+            # LightGBM aborts the whole process when it parses a truncated text.
+            if _sha256(trees) != content["trees_sha256"]:
+                raise BundleError(f"{_TREES} is damaged: publish the bundle anew")
             return TreeModel(trees, columns, settings, self.compute)
         except (OSError, KeyError, TypeError, ValueError, lightgbm.basic.LightGBMError) as error:
             raise BundleError(
                 f"{directory.name} cannot be loaded ({error}): publish the bundle anew"
             ) from error
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _fewest_rounds(losses: list[float], tolerance: float) -> int:
