@@ -88,6 +88,11 @@ class Trainer(Protocol):
 Trainers = Mapping[str, Trainer]
 
 
+def drawn(seed: int, purpose: str, *path: int) -> np.random.Generator:
+    """Random numbers of one purpose: equal seeds elsewhere, such as the log's, draw others."""
+    return np.random.default_rng([*purpose.encode(), seed, *path])
+
+
 def check_blocks(train: Examples, tune: Examples | None, iterations: int | None) -> None:
     """Hold the callers of `Trainer.fit` to its contract; every trainer calls this first."""
     if (tune is None) == (iterations is None):

@@ -15,8 +15,9 @@ from core.models.settings import NetSettings
 from core.schema import Branch
 from core.state.columns import Columns, FeatureBatch
 
-SPREAD = 0.005
-"""Embeddings start uniform in ±SPREAD, as in the winner's nets."""
+CODE_SPREAD = 0.05
+"""Embeddings of codes start uniform in ±CODE_SPREAD: nearer to zero, nets that must combine two
+categories do not get away from it."""
 
 
 class SplitLinear(nn.Module):
@@ -70,7 +71,7 @@ class BranchedNet(nn.Module):
         codes = [i for i in codes if i not in users]
         self._users = np.array(users, np.intp)
         self.user_table = CodeTable(columns, users, k, spread=self.user_spread)
-        self.code_table = CodeTable(columns, codes, settings.embedding, spread=SPREAD)
+        self.code_table = CodeTable(columns, codes, settings.embedding, spread=CODE_SPREAD)
         inputs = {
             branch: BranchInput(
                 columns,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from core.models.branched_net import SPREAD, BranchedNet, SplitLinear
+from core.models.branched_net import BranchedNet, SplitLinear
 from core.models.net_inputs import Standardiser
 from core.models.settings import NetSettings
 from core.state.columns import Columns
@@ -21,7 +21,7 @@ class JennNet(BranchedNet):
     member = "jenn"
     activation = nn.ReLU
     embeds_objects = True
-    user_spread = SPREAD
+    user_spread = 0.005
     context_widths = 2
 
     def __init__(self, columns: Columns, settings: NetSettings, standardiser: Standardiser) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.models.base import drawn
 from core.schema import Branch
 from core.state.columns import Columns, FeatureBatch
 
@@ -41,8 +42,8 @@ def blank_standardiser(n_columns: int) -> Standardiser:
 def fit_standardiser(numbers: NDArray[np.float32], seed: int) -> Standardiser:
     """Fit on at most SAMPLE_ROWS rows drawn from `numbers`, (n, columns)."""
     if len(numbers) > SAMPLE_ROWS:
-        drawn = np.random.default_rng(seed).choice(len(numbers), SAMPLE_ROWS, replace=False)
-        numbers = numbers[np.sort(drawn)]
+        rows = drawn(seed, "standardiser").choice(len(numbers), SAMPLE_ROWS, replace=False)
+        numbers = numbers[np.sort(rows)]
     mean = np.zeros(numbers.shape[1])
     deviation = np.zeros(numbers.shape[1])
     for index in range(numbers.shape[1]):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.models.base import Examples, Progress
+from core.models.base import Examples, Progress, drawn
 from core.models.branched_net import BranchedNet
 from core.models.settings import NetSettings
 from core.state.columns import FeatureBatch
@@ -78,7 +78,7 @@ def masked_batches(
 
     Some rows lose their context and some codes become unknown: what serving meets every day.
     """
-    rng = np.random.default_rng([seed, epoch])
+    rng = drawn(seed, "epoch", epoch)
     n_rows = len(examples)
     order = rng.permutation(n_rows)
     for part in np.array_split(order, max(1, n_rows // settings.batch_size(n_rows))):

@@ -8,6 +8,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
+from core.models.base import drawn
 from core.state.columns import Columns, FeatureBatch
 
 
@@ -49,7 +50,7 @@ class MaskedRows(lightgbm.Sequence):
     ) -> None:
         self._layout = layout
         self._features = features
-        self._is_masked = np.random.default_rng(seed).random(len(features)) < share
+        self._is_masked = drawn(seed, "context").random(len(features)) < share
 
     def __len__(self) -> int:
         return len(self._features)

@@ -21,7 +21,7 @@ def small(name: str) -> Trainer:
     trainer = TRAINERS[name]
     if isinstance(trainer, NetTrainer):
         settings = replace(
-            trainer.settings, width=16, embedding=6, learning_rate=4e-3, max_epochs=8, dropout=0.2
+            trainer.settings, width=16, embedding=6, learning_rate=4e-3, max_epochs=6, dropout=0.2
         )
         return replace(trainer, settings=settings, compute=Compute(threads=1))
     assert isinstance(trainer, TreeTrainer)
@@ -43,7 +43,7 @@ def exclusive_or(batch: FeatureBatch) -> NDArray[np.float64]:
 
 
 def category(batch: FeatureBatch) -> NDArray[np.float64]:
-    return np.where(code(batch, "city") % 2 == code(batch, "genre_2") % 2, 3.0, -3.0)
+    return np.where((code(batch, "city") < 3) & (code(batch, "genre_2") % 2 == 1), 3.0, -3.0)
 
 
 def surface(batch: FeatureBatch) -> NDArray[np.float64]:
@@ -53,7 +53,7 @@ def surface(batch: FeatureBatch) -> NDArray[np.float64]:
     return by_surface + 2.0 * number(batch, "user_1")
 
 
-def fitted(name: str, signal: object, n_rows: int = 5000) -> tuple[Model, Examples]:
+def fitted(name: str, signal: object, n_rows: int = 4000) -> tuple[Model, Examples]:
     assert callable(signal)
     blocks = []
     for seed, size in enumerate((n_rows, 1000, 2000)):
