@@ -1,1 +1,71 @@
 """The members of the ensemble: JENN, F-ELU-Net and LightGBM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from core.models.base import Examples, Model, Progress, Trainer, Trainers
+from core.models.felu import FeluNet
+from core.models.jenn import JennNet
+from core.models.net_member import NetModel, NetTrainer
+from core.models.settings import Compute, NetSettings
+from core.models.tree_member import TreeModel, TreeSettings, TreeTrainer
+
+
+def standard_trainers(compute: Compute) -> Trainers:
+    """Sizes of the winner's record: for millions of events."""
+    return {
+        "jenn": NetTrainer(JennNet, NetSettings("adam", batch_norm=False), compute),
+        "felu": NetTrainer(FeluNet, NetSettings("rmsprop", batch_norm=True), compute),
+        "lightgbm": TreeTrainer(TreeSettings(), compute),
+    }
+
+
+def quick_trainers(compute: Compute) -> Trainers:
+    """Small members, for a first look: minutes where the standard ones take an hour."""
+    jenn = NetSettings(
+        "adam",
+        batch_norm=False,
+        width=32,
+        embedding=8,
+        learning_rate=3e-3,
+        decay=0.5,
+        batch_rows=2048,
+        max_epochs=4,
+        patience=1,
+    )
+    felu = replace(jenn, optimiser="rmsprop", batch_norm=True)
+    trees = TreeSettings(max_rounds=200, patience=20, learning_rate=0.1, leaves=31)
+    return {
+        "jenn": NetTrainer(JennNet, jenn, compute),
+        "felu": NetTrainer(FeluNet, felu, compute),
+        "lightgbm": TreeTrainer(trees, compute),
+    }
+
+
+RECIPES: Mapping[str, Callable[[Compute], Trainers]] = {
+    "standard": standard_trainers,
+    "quick": quick_trainers,
+}
+"""How much work a fit may be; a domain's recipe names one."""
+
+TRAINERS: Trainers = standard_trainers(Compute())
+"""The standard members on the CPU: what loads saved members, and what tests go through."""
+
+__all__ = [
+    "RECIPES",
+    "TRAINERS",
+    "Compute",
+    "Examples",
+    "Model",
+    "NetModel",
+    "NetSettings",
+    "NetTrainer",
+    "Progress",
+    "Trainer",
+    "Trainers",
+    "TreeModel",
+    "TreeSettings",
+    "TreeTrainer",
+]

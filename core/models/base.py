@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import NotEnoughDataError
 from core.state.columns import Columns, FeatureBatch
 
 Progress = Callable[[str, float], None]
@@ -35,7 +36,10 @@ class Examples:
 class Model(Protocol):
     """A trained member: immutable, safe to call from several threads."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The member's name, as in the registry: `jenn`, `felu`, `lightgbm`."""
+        ...
 
     def predict(self, batch: FeatureBatch) -> NDArray[np.float64]:
         """Logits (n,), one a row in the same order, finite, independent of the other rows."""
@@ -53,7 +57,10 @@ class Model(Protocol):
 class Trainer(Protocol):
     """Fits one kind of member; holds configuration and nothing fitted."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The member's name, as in the registry."""
+        ...
 
     def fit(
         self,
@@ -66,9 +73,10 @@ class Trainer(Protocol):
     ) -> Model:
         """Fit on `train`.
 
-        With `tune` the number of iterations is chosen on it (early stopping); without it,
-        `iterations` are run. Rows whose context is masked at random are drawn inside, from the
-        seed. Same data, same seed, same result.
+        With `tune` the number of iterations is chosen on it (early stopping); with `iterations`
+        exactly so many are run, on the same schedule. Exactly one of the two is given: ValueError
+        otherwise. Rows whose context is masked at random are drawn inside, from the seed. Same
+        data, same seed, same result. NotEnoughDataError when the labels are all alike.
         """
         ...
 
@@ -78,3 +86,24 @@ class Trainer(Protocol):
 
 
 Trainers = Mapping[str, Trainer]
+
+
+def drawn(seed: int, purpose: str, *path: int) -> np.random.Generator:
+    """Random numbers of one purpose: equal seeds elsewhere, such as the log's, draw others."""
+    return np.random.default_rng([*purpose.encode(), seed, *path])
+
+
+def check_blocks(train: Examples, tune: Examples | None, iterations: int | None) -> None:
+    """Hold the callers of `Trainer.fit` to its contract; every trainer calls this first."""
+    if (tune is None) == (iterations is None):
+        raise ValueError("give either a tune block or a number of iterations, not both or none")
+    if iterations is not None and iterations < 1:
+        raise ValueError(f"iterations must be at least 1, got {iterations}")
+    positives = int(np.count_nonzero(train.labels > 0.5))
+    if positives in (0, len(train)):
+        raise NotEnoughDataError(
+            f"a member needs labels of both kinds to learn from, got {positives} positive among "
+            f"{len(train)} training rows: take a longer log"
+        )
+    if tune is not None and len(tune) == 0:
+        raise NotEnoughDataError("the tune block has no rows: take a longer log")

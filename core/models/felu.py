@@ -1,0 +1,45 @@
+"""F-ELU-Net, the Functional ELU Net: no free object embeddings, densely connected ELU blocks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from core.models.branched_net import BranchedNet, SplitLinear
+from core.models.net_inputs import Standardiser
+from core.models.settings import NetSettings
+from core.state.columns import Columns
+
+
+class FeluNet(BranchedNet):
+    """Densely connected blocks over the joint vector.
+
+    p0 = D(joint), p1 = D(joint, p0), p2 = D(joint, p0, p1), head on (joint, p0, p1, p2). User
+    embeddings start at zero, so that a new user is no outlier; objects are known by their
+    columns alone.
+    """
+
+    member = "felu"
+    activation = nn.ELU
+    embeds_objects = False
+    user_spread = 0.0
+    context_widths = 1
+
+    def __init__(self, columns: Columns, settings: NetSettings, standardiser: Standardiser) -> None:
+        super().__init__(columns, settings, standardiser)
+        hidden = 2 * settings.width
+        self.blocks = SplitLinear(self.joint_widths, 3 * hidden)
+        self.carry = nn.ModuleList(nn.Linear(i * hidden, hidden, bias=False) for i in (1, 2))
+        self.ends = nn.ModuleList(self.hidden(hidden) for _ in range(3))
+        self.dropout = nn.Dropout(settings.dropout)
+        self.head = SplitLinear((*self.joint_widths, hidden, hidden, hidden), 1)
+
+    def joint(self, user: Tensor, object_: Tensor, context: Tensor) -> Tensor:
+        """Logits (n,)."""
+        parts = self.joint_parts(user, object_, context)
+        first, second, third = torch.chunk(self.blocks(parts), 3, dim=1)
+        p0 = self.ends[0](first)
+        p1 = self.ends[1](second + self.carry[0](p0))
+        p2 = self.ends[2](third + self.carry[1](torch.cat([p0, p1], dim=1)))
+        logits: Tensor = self.head([self.dropout(part) for part in (*parts, p0, p1, p2)])
+        return logits.squeeze(1)

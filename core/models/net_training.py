@@ -1,0 +1,128 @@
+"""The training loop of the nets: shuffled batches, masking, early stopping, best weights kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.models.base import Examples, Progress, drawn
+from core.models.branched_net import BranchedNet
+from core.models.settings import NetSettings
+from core.state.columns import FeatureBatch
+
+PREDICT_ROWS = 16_384
+"""Rows that a net takes in at once: bounds the memory of a prediction."""
+
+
+def train_net(
+    net: BranchedNet,
+    train: Examples,
+    tune: Examples | None,
+    *,
+    seed: int,
+    epochs: int,
+    progress: Progress | None,
+) -> int:
+    """Train in place and return the number of epochs of the weights that were kept.
+
+    Without `tune` all `epochs` are run; with it, those of the lowest tune log-loss are kept, and
+    training ends after `patience` epochs without a lower one.
+    """
+    settings = net.settings
+    optimiser = _optimiser(net)
+    best_epochs, best_loss, best_weights = 0, np.inf, _copied(net)
+    for epoch in range(epochs):
+        if progress is not None:
+            progress(f"{net.member}: epoch {epoch + 1} of at most {epochs}", epoch / epochs)
+        _run_epoch(net, optimiser, train, seed=seed, epoch=epoch)
+        if tune is None:
+            continue
+        loss = log_loss(predict_rows(net, tune.features), tune.labels)
+        if loss < best_loss:
+            best_epochs, best_loss, best_weights = epoch + 1, loss, _copied(net)
+        elif epoch + 1 - best_epochs >= settings.patience:
+            break
+    if tune is not None:
+        net.load_state_dict(best_weights)
+    net.eval()
+    if progress is not None:
+        progress(f"{net.member}: done", 1.0)
+    return epochs if tune is None else best_epochs
+
+
+def predict_rows(net: BranchedNet, batch: FeatureBatch) -> NDArray[np.float64]:
+    """Logits (n,) by the plain path, PREDICT_ROWS rows at a time."""
+    net.eval()
+    with torch.inference_mode():
+        chunks = [
+            net(batch.take(slice(start, start + PREDICT_ROWS))).cpu().numpy()
+            for start in range(0, len(batch), PREDICT_ROWS)
+        ]
+    return np.concatenate(chunks).astype(np.float64) if chunks else np.zeros(0)
+
+
+def log_loss(logits: NDArray[np.float64], labels: NDArray[np.float32]) -> float:
+    """Mean negative log-likelihood of the labels, in nats."""
+    return float(np.mean(np.logaddexp(0.0, logits) - labels * logits))
+
+
+def masked_batches(
+    examples: Examples, settings: NetSettings, *, seed: int, epoch: int
+) -> Iterator[Examples]:
+    """One epoch: all rows once, shuffled, in batches of about equal size.
+
+    Some rows lose their context and some codes become unknown: what serving meets every day.
+    """
+    rng = drawn(seed, "epoch", epoch)
+    n_rows = len(examples)
+    order = rng.permutation(n_rows)
+    for part in np.array_split(order, max(1, n_rows // settings.batch_size(n_rows))):
+        # In log order within a batch: the rows may lie on disk.
+        rows = np.sort(part)
+        batch = examples.features.take(rows)
+        batch = batch.without_context(rng.random(len(rows)) < settings.context_dropout)
+        batch.codes[rng.random(batch.codes.shape) < settings.code_dropout] = 0
+        yield Examples(batch, examples.labels[rows])
+
+
+def _run_epoch(
+    net: BranchedNet,
+    optimiser: torch.optim.Optimizer,
+    train: Examples,
+    *,
+    seed: int,
+    epoch: int,
+) -> None:
+    net.train()
+    for group in optimiser.param_groups:
+        group["lr"] = net.settings.rate(epoch)
+    device = net.tables()[0].device
+    for batch in masked_batches(train, net.settings, seed=seed, epoch=epoch):
+        labels = torch.from_numpy(batch.labels).to(device)
+        loss = functional.binary_cross_entropy_with_logits(net(batch.features), labels)
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        optimiser.step()
+
+
+def _optimiser(net: BranchedNet) -> torch.optim.Optimizer:
+    settings = net.settings
+    tables = net.tables()
+    kept_apart = {id(table) for table in tables}
+    dense: list[nn.Parameter] = [p for p in net.parameters() if id(p) not in kept_apart]
+    groups = [
+        {"params": tables, "weight_decay": settings.embedding_decay},
+        {"params": dense, "weight_decay": 0.0},
+    ]
+    if settings.optimiser == "adam":
+        return torch.optim.Adam(groups, lr=settings.learning_rate, fused=True)
+    return torch.optim.RMSprop(groups, lr=settings.learning_rate, alpha=0.9)
+
+
+def _copied(net: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in net.state_dict().items()}

@@ -1,0 +1,83 @@
+"""What can be set about the members: where they compute, and how nets are built and trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where members are trained and served: of the machine, so never saved with a model."""
+
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where the nets live; `auto` takes a GPU when there is one. Trees stay on the CPU."""
+    threads: int | None = None
+    """Threads of a fit, and of trees on large batches; None leaves it to the libraries."""
+
+    def torch_device(self) -> torch.device:
+        """The device that `device` means on this machine."""
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(self.device)
+
+    @contextmanager
+    def limited_threads(self) -> Iterator[None]:
+        """Inside, torch uses `threads`; what was set before is put back."""
+        before = torch.get_num_threads()
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+@dataclass(frozen=True)
+class NetSettings:
+    """Sizes and schedule of a net; the defaults start from the winner's record (THESIS.md)."""
+
+    optimiser: Literal["adam", "rmsprop"]
+    """JENN takes Adam, F-ELU-Net RMSprop."""
+    batch_norm: bool
+    """Normalise every hidden layer over the batch."""
+    width: int = 74
+    """K: branches end in K, hidden layers have 2K."""
+    embedding: int = 11
+    """Width of the embedding of one code."""
+    dropout: float = 0.5
+    """Share of the head's inputs dropped in training."""
+    learning_rate: float = 1.405e-3
+    """Step size of the first epoch."""
+    decay: float = 0.778
+    """Each epoch's step size is this times the one before."""
+    embedding_decay: float = 1.063e-3
+    """L2 gradient on all embedding tables, weight for weight: rare codes stay near zero."""
+    batch_rows: int = 8192
+    """Rows of a step on a large log."""
+    epoch_steps: int = 64
+    """A small log is cut into smaller batches until an epoch has this many steps."""
+    min_batch_rows: int = 32
+    """But never into smaller ones than this."""
+    max_epochs: int = 20
+    """Epochs at most, when a tune block says when to stop."""
+    patience: int = 2
+    """Epochs without a better tune log-loss after which training stops."""
+    context_dropout: float = 0.25
+    """Share of rows whose context is unknown, drawn anew each epoch."""
+    code_dropout: float = 0.03
+    """Share of codes, identities included, that are unknown: so index 0 is a trained value."""
+    object_cache: int = 1 << 16
+    """Objects whose branch output a served net keeps; a power of two."""
+
+    def batch_size(self, n_rows: int) -> int:
+        """Rows of one step on a log of `n_rows`."""
+        return max(self.min_batch_rows, min(self.batch_rows, n_rows // self.epoch_steps))
+
+    def rate(self, epoch: int) -> float:
+        """Step size of an epoch, counted from 0."""
+        return float(self.learning_rate * self.decay**epoch)

@@ -1,0 +1,63 @@
+"""From feature columns to the one matrix that trees take in, a few rows at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from core.models.base import drawn
+from core.state.columns import Columns, FeatureBatch
+
+
+class TreeColumns:
+    """Which columns trees see, in which order: all numbers, then the codes declared categorical."""
+
+    def __init__(self, columns: Columns, max_categories: int) -> None:
+        self._codes = np.flatnonzero(
+            [not c.is_identity and c.cardinality <= max_categories for c in columns.codes]
+        )
+        chosen = [columns.codes[index] for index in self._codes]
+        self._cardinalities = np.array([c.cardinality for c in chosen], np.int32)
+        n_numbers = len(columns.numbers)
+        self.names = [c.name for c in columns.numbers] + [c.name for c in chosen]
+        self.categorical = list(range(n_numbers, n_numbers + len(chosen)))
+
+    def matrix(
+        self, batch: FeatureBatch, dtype: type[np.float32] | type[np.float64]
+    ) -> NDArray[Any]:
+        """Rows (n, len(names)); codes outside their vocabulary are unknown (0)."""
+        n_numbers = len(self.names) - len(self._codes)
+        matrix = np.empty((len(batch), len(self.names)), dtype)
+        matrix[:, :n_numbers] = batch.numbers
+        codes = batch.codes[:, self._codes]
+        matrix[:, n_numbers:] = np.where((codes < 0) | (codes >= self._cardinalities), 0, codes)
+        return matrix
+
+
+class MaskedRows(lightgbm.Sequence):
+    """Rows for LightGBM's binning, read piece by piece: the log is never copied whole.
+
+    A share of them, drawn once from the seed, has lost its context.
+    """
+
+    batch_size = 8192
+
+    def __init__(
+        self, layout: TreeColumns, features: FeatureBatch, *, share: float, seed: int
+    ) -> None:
+        self._layout = layout
+        self._features = features
+        self._is_masked = drawn(seed, "context").random(len(features)) < share
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+    def __getitem__(self, rows: int | slice | list[int]) -> NDArray[np.float64]:
+        chosen = slice(rows, rows + 1) if isinstance(rows, int | np.integer) else rows
+        index = np.asarray(chosen, np.intp) if isinstance(chosen, list) else chosen
+        piece = self._features.take(index).without_context(self._is_masked[index])
+        matrix: NDArray[np.float64] = self._layout.matrix(piece, np.float64)
+        return matrix if chosen is rows else matrix[0]

@@ -1,0 +1,234 @@
+"""LightGBM as a member: leaf-wise trees on all columns but identities."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+from lightgbm.callback import CallbackEnv
+from numpy.typing import NDArray
+
+from core.errors import BundleError
+from core.models.base import Examples, Progress, check_blocks
+from core.models.member_files import read_description, write_description
+from core.models.settings import Compute
+from core.models.tree_inputs import MaskedRows, TreeColumns
+from core.state.columns import Columns, FeatureBatch
+
+PREDICT_ROWS = 65_536
+"""Rows laid out at once: bounds the memory of a prediction."""
+SERVING_ROWS = 4096
+"""Batches up to this size are scored on one thread: starting more costs more than they save."""
+_TREES = "trees.txt"
+_DESCRIPTION = "trees.json"
+
+
+@dataclass(frozen=True)
+class TreeSettings:
+    """Shape and number of the trees; strengths are per row, so one setting fits all log sizes."""
+
+    max_rounds: int = 1200
+    """Trees at most, when a tune block says when to stop."""
+    patience: int = 60
+    """Rounds without a better tune log-loss after which fitting stops."""
+    loss_tolerance: float = 1e-4
+    """Of the rounds whose tune log-loss is within this (nats) of the best the fewest are kept:
+    serving time grows with every tree, and the last third of them hardly adds quality."""
+    learning_rate: float = 0.05
+    """Many small steps beat few large ones on future data (THESIS.md, section 7)."""
+    leaves: int = 63
+    """Leaves of a tree at most."""
+    leaf_rows_share: float = 1.85e-4
+    """A leaf holds at least this share of the rows ..."""
+    min_leaf_rows: int = 20
+    """... and at least so many, or a tenth of a tiny log."""
+    l2_per_row: float = 1e-3
+    """L2 on leaf values, times the number of rows."""
+    feature_share: float = 0.69
+    """Columns drawn for each tree."""
+    row_share: float = 0.9
+    """Rows drawn for each tree."""
+    max_categories: int = 256
+    """Code columns with more categories are left out: their counters and rates are number
+    columns already, while splits on rare categories cost much time and learn the past by heart."""
+    context_dropout: float = 0.25
+    """Share of the training rows whose context is unknown."""
+
+    def parameters(self, n_rows: int, seed: int, compute: Compute) -> dict[str, Any]:
+        """LightGBM's parameters for a log of `n_rows`."""
+        smallest = max(1, min(self.min_leaf_rows, n_rows // 10))
+        return {
+            "objective": "binary",
+            "metric": "binary_logloss",
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.leaves,
+            "min_data_in_leaf": max(smallest, int(self.leaf_rows_share * n_rows)),
+            "lambda_l2": self.l2_per_row * n_rows,
+            "feature_fraction": self.feature_share,
+            "bagging_fraction": self.row_share,
+            "bagging_freq": 1,
+            "bin_construct_sample_cnt": 100_000,
+            "seed": seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": compute.threads or 0,
+            "verbosity": -1,
+        }
+
+
+class TreeModel:
+    """A fitted LightGBM model."""
+
+    def __init__(
+        self,
+        trees: str,
+        columns: Columns,
+        settings: TreeSettings,
+        compute: Compute,
+    ) -> None:
+        # What is served is always what a bundle would hold.
+        self._trees = trees
+        self._booster = lightgbm.Booster(model_str=trees)
+        self._columns = columns
+        self._settings = settings
+        self._layout = TreeColumns(columns, settings.max_categories)
+        self._compute = compute
+
+    @property
+    def name(self) -> str:
+        """The member's name."""
+        return "lightgbm"
+
+    def iterations(self) -> int:
+        """Trees that were fitted."""
+        return int(self._booster.num_trees())
+
+    def predict(self, batch: FeatureBatch) -> NDArray[np.float64]:
+        """Logits (n,)."""
+        logits = np.empty(len(batch))
+        threads = 1 if len(batch) <= SERVING_ROWS else self._compute.threads or 0
+        for start in range(0, len(batch), PREDICT_ROWS):
+            chunk = slice(start, start + PREDICT_ROWS)
+            matrix = self._layout.matrix(batch.take(chunk), np.float32)
+            logits[chunk] = self._booster.predict(matrix, raw_score=True, num_threads=threads)
+        return logits
+
+    def contributions(self, batch: FeatureBatch) -> tuple[list[str], NDArray[np.float64]]:
+        """SHAP values: names of m columns, and (n, m + 1) parts that add up to each logit.
+
+        The last part is the same for all rows: what the model says before it sees any column.
+        """
+        names = self._layout.names
+        if not len(batch):
+            return names, np.zeros((0, len(names) + 1))
+        matrix = self._layout.matrix(batch, np.float32)
+        parts = self._booster.predict(matrix, pred_contrib=True, num_threads=1)
+        return names, np.asarray(parts, np.float64)
+
+    def save(self, directory: Path) -> None:
+        """Write LightGBM's own text format and the description."""
+        (directory / _TREES).write_text(self._trees, encoding="utf-8")
+        content = {
+            "member": self.name,
+            "settings": asdict(self._settings),
+            "trees_sha256": _sha256(self._trees),
+        }
+        write_description(directory / _DESCRIPTION, self._columns, content)
+
+
+@dataclass(frozen=True)
+class TreeTrainer:
+    """Fits LightGBM."""
+
+    settings: TreeSettings = field(default_factory=TreeSettings)
+    """Shape and number of the trees."""
+    compute: Compute = field(default_factory=Compute)
+    """Where it runs: only the threads matter."""
+
+    @property
+    def name(self) -> str:
+        """The member's name."""
+        return "lightgbm"
+
+    def fit(
+        self,
+        train: Examples,
+        tune: Examples | None,
+        *,
+        seed: int,
+        iterations: int | None = None,
+        progress: Progress | None = None,
+    ) -> TreeModel:
+        """Fit on `train`; iterations are trees."""
+        check_blocks(train, tune, iterations)
+        settings = self.settings
+        layout = TreeColumns(train.features.columns, settings.max_categories)
+        rounds = settings.max_rounds if iterations is None else iterations
+        parameters = settings.parameters(len(train), seed, self.compute)
+        data = lightgbm.Dataset(
+            MaskedRows(layout, train.features, share=settings.context_dropout, seed=seed),
+            label=train.labels,
+            params=parameters,
+            categorical_feature=layout.categorical,
+        )
+        losses: dict[str, dict[str, list[float]]] = {}
+        callbacks: list[Any] = [] if progress is None else [_reporter(progress, rounds)]
+        valid = []
+        if tune is not None:
+            rows = MaskedRows(layout, tune.features, share=0.0, seed=seed)
+            valid = [data.create_valid(rows, label=tune.labels, params=parameters)]
+            callbacks += [
+                lightgbm.early_stopping(settings.patience, verbose=False),
+                lightgbm.record_evaluation(losses),
+            ]
+        booster = lightgbm.train(
+            parameters, data, rounds, valid_sets=valid, valid_names=["tune"][: len(valid)],
+            callbacks=callbacks,
+        )  # fmt: skip
+        kept = rounds
+        if tune is not None:
+            kept = _fewest_rounds(losses["tune"]["binary_logloss"], settings.loss_tolerance)
+        trees = booster.model_to_string(num_iteration=kept)
+        if progress is not None:
+            progress("lightgbm: done", 1.0)
+        return TreeModel(trees, train.features.columns, settings, self.compute)
+
+    def load(self, directory: Path, columns: Columns) -> TreeModel:
+        """Read what `save` wrote."""
+        content = read_description(directory / _DESCRIPTION, columns)
+        try:
+            if content["member"] != self.name:
+                raise BundleError(f"{directory.name} holds {content['member']}, not {self.name}")
+            settings = TreeSettings(**content["settings"])
+            trees = (directory / _TREES).read_text(encoding="utf-8")
+            # LightGBM aborts the whole process when it parses a truncated text.
+            if _sha256(trees) != content["trees_sha256"]:
+                raise BundleError(f"{_TREES} is damaged: publish the bundle anew")
+            return TreeModel(trees, columns, settings, self.compute)
+        except (OSError, KeyError, TypeError, ValueError, lightgbm.basic.LightGBMError) as error:
+            raise BundleError(
+                f"{directory.name} cannot be loaded ({error}): publish the bundle anew"
+            ) from error
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _fewest_rounds(losses: list[float], tolerance: float) -> int:
+    """The first round whose loss is within `tolerance` of the best."""
+    return 1 + int(np.argmax(np.asarray(losses) <= min(losses) + tolerance))
+
+
+def _reporter(progress: Progress, rounds: int) -> Callable[[CallbackEnv], None]:
+    def report(environment: CallbackEnv) -> None:
+        done = environment.iteration + 1
+        if done % 10 == 0:
+            progress(f"lightgbm: round {done} of at most {rounds}", done / rounds)
+
+    return report

@@ -1,0 +1,108 @@
+"""The stack: a logistic regression over member logits, fitted on rows that no member has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from core.errors import BundleError, NotEnoughDataError
+
+MIN_PER_CLASS = 10
+"""Labels of each kind without which a stack would be noise."""
+PRIOR_ROWS = 10.0
+"""Strength of the pull towards the plain mean of the members."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Weights of the members in the ensemble's logit."""
+
+    member_names: tuple[str, ...]
+    """Order of the columns of `member_logits`."""
+    coefficients: tuple[float, ...]
+    """One a member, not negative: no member votes against itself."""
+    intercept: float
+    """Added to the weighted sum."""
+
+    def __post_init__(self) -> None:
+        if len(self.member_names) != len(self.coefficients):
+            raise ValueError(
+                f"a stack needs one coefficient a member, got {len(self.coefficients)} "
+                f"for {self.member_names}"
+            )
+        if not np.isfinite([*self.coefficients, self.intercept]).all():
+            raise ValueError(f"a stack needs finite coefficients, got {self.coefficients}")
+
+    def predict(self, member_logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Logits (n,) from member logits (n, members).
+
+        Added up member by member, so that a row's answer does not depend on its batch.
+        """
+        logits = np.full(len(member_logits), self.intercept)
+        for index, coefficient in enumerate(self.coefficients):
+            logits += coefficient * member_logits[:, index]
+        return logits
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a manifest."""
+        return {
+            "members": list(self.member_names),
+            "coefficients": list(self.coefficients),
+            "intercept": self.intercept,
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Stack:
+        """What `to_json` gave; BundleError when it is something else."""
+        try:
+            return cls(
+                tuple(str(name) for name in content["members"]),
+                tuple(float(value) for value in content["coefficients"]),
+                float(content["intercept"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(f"not a stack: {content!r} ({error}). Publish anew") from error
+
+
+def fit_stack(
+    member_names: Sequence[str],
+    member_logits: NDArray[np.float64],
+    labels: NDArray[np.float32],
+) -> Stack:
+    """Fit on member logits (n, members) of a later block than the members' own.
+
+    Maximum likelihood under coefficients of at least 0, pulled a little towards their plain
+    mean. NotEnoughDataError when either label is too rare to say anything.
+    """
+    positives = int(np.count_nonzero(labels > 0.5))
+    if min(positives, len(labels) - positives) < MIN_PER_CLASS:
+        raise NotEnoughDataError(
+            f"the stack needs at least {MIN_PER_CLASS} labels of each kind, got {positives} "
+            f"positive among {len(labels)} rows: take a longer log or a larger stack block"
+        )
+    if not np.isfinite(member_logits).all():
+        raise ValueError("the stack needs finite member logits: a member broke its contract")
+    n_members = len(member_names)
+    design = np.column_stack([member_logits, np.ones(len(labels))])
+    prior = np.array([1.0 / n_members] * n_members + [0.0])
+    precision = np.array([PRIOR_ROWS] * n_members + [0.0])
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        logits, off = design @ weights, weights - prior
+        value = np.sum(np.logaddexp(0.0, logits) - labels * logits) + 0.5 * precision @ off**2
+        slope = design.T @ (expit(logits) - labels) + precision * off
+        return float(value) / len(labels), slope / len(labels)
+
+    bounds = [(0.0, None)] * n_members + [(None, None)]
+    found = minimize(
+        loss, prior, jac=True, method="L-BFGS-B", bounds=bounds,
+        options={"maxiter": 1000, "ftol": 1e-14, "gtol": 1e-9},
+    )  # fmt: skip
+    *coefficients, intercept = found.x.tolist()
+    return Stack(tuple(member_names), tuple(coefficients), intercept)

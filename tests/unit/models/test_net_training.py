@@ -1,0 +1,126 @@
+"""Batches, masking, early stopping and the schedule of the nets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.models import Compute, Examples, NetSettings, NetTrainer
+from core.models.felu import FeluNet
+from core.models.jenn import JennNet
+from core.models.net_inputs import fit_standardiser
+from core.models.net_training import log_loss, masked_batches
+from core.testing import number, random_batch, synthetic_columns, with_labels
+
+COLUMNS = synthetic_columns()
+SETTINGS = NetSettings("adam", batch_norm=False, width=8, embedding=4, object_cache=64)
+
+
+def examples(n_rows: int, seed: int = 1) -> Examples:
+    batch = random_batch(COLUMNS, n_rows, seed)
+    return with_labels(batch, 2.0 * number(batch, "user_0"), seed)
+
+
+@given(n_rows=st.integers(1, 300), steps=st.integers(1, 20), epoch=st.integers(0, 3))
+def test_an_epoch_takes_every_row_once(n_rows: int, steps: int, epoch: int) -> None:
+    settings = replace(SETTINGS, epoch_steps=steps, context_dropout=0.0, code_dropout=0.0)
+    rows = examples(n_rows)
+    rows.features.numbers[:, 0] = np.arange(n_rows)
+    batches = list(masked_batches(rows, settings, seed=0, epoch=epoch))
+    taken = np.concatenate([batch.features.numbers[:, 0] for batch in batches])
+    assert sorted(taken.tolist()) == list(range(n_rows))
+    labels = np.concatenate([batch.labels for batch in batches])
+    np.testing.assert_array_equal(labels, rows.labels[taken.astype(int)])
+
+
+def test_a_small_log_still_has_many_steps_and_no_tiny_batch() -> None:
+    batches = list(masked_batches(examples(3000), SETTINGS, seed=0, epoch=0))
+    assert len(batches) >= 60
+    assert min(len(batch) for batch in batches) >= SETTINGS.min_batch_rows
+    assert SETTINGS.batch_size(7_000_000) == 8192
+
+
+def test_each_epoch_hides_the_context_of_other_rows() -> None:
+    settings = replace(SETTINGS, context_dropout=0.25, code_dropout=0.0)
+    rows = examples(4000)
+    rows.features.numbers[:] = np.arange(4000, dtype=np.float32)[:, None]
+    rows.features.codes[:] = 1
+    hidden = []
+    for epoch in range(2):
+        batches = list(masked_batches(rows, settings, seed=0, epoch=epoch))
+        numbers = np.concatenate([batch.features.numbers for batch in batches])
+        codes = np.concatenate([batch.features.codes for batch in batches])
+        is_hidden = np.isnan(numbers[:, COLUMNS.masked_numbers]).all(axis=1)
+        np.testing.assert_array_equal((codes[:, COLUMNS.masked_codes] == 0).all(axis=1), is_hidden)
+        assert not np.isnan(np.delete(numbers, COLUMNS.masked_numbers, axis=1)).any()
+        assert 0.2 < is_hidden.mean() < 0.3
+        hidden.append(set(numbers[is_hidden, 0].tolist()))
+    assert hidden[0] != hidden[1]
+
+
+def test_some_identities_are_hidden_so_that_unknown_is_trained() -> None:
+    rows = examples(4000)
+    rows.features.codes[:] = 1
+    settings = replace(SETTINGS, code_dropout=0.05, context_dropout=0.0)
+    batches = list(masked_batches(rows, settings, seed=0, epoch=0))
+    codes = np.concatenate([batch.features.codes for batch in batches])
+    assert np.all((codes == 0).mean(axis=0) > 0.03)
+    assert np.all((codes == 0).mean(axis=0) < 0.07)
+
+
+def test_the_epochs_of_the_best_tune_loss_are_kept() -> None:
+    train, tune = examples(400), examples(400, seed=2)
+    eager = replace(SETTINGS, learning_rate=0.05, decay=1.0, max_epochs=12, patience=3, dropout=0.0)
+    losses = []
+    for epochs in range(1, 13):
+        model = NetTrainer(JennNet, eager).fit(train, None, seed=0, iterations=epochs)
+        losses.append(log_loss(model.predict(tune.features), tune.labels))
+    stopped = NetTrainer(JennNet, eager).fit(train, tune, seed=0)
+    kept = log_loss(stopped.predict(tune.features), tune.labels)
+    assert kept == losses[stopped.iterations() - 1]
+    assert kept == min(losses[: stopped.iterations() + 3])
+    assert stopped.iterations() < 12
+
+
+def test_a_fit_leaves_the_callers_randomness_and_threads_alone() -> None:
+    threads = torch.get_num_threads()
+    state = torch.random.get_rng_state()
+    trainer = NetTrainer(FeluNet, replace(SETTINGS, batch_norm=True), Compute(threads=1))
+    trainer.fit(examples(100), None, seed=0, iterations=1)
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_the_standardiser_leaves_unknown_values_out_and_silences_constant_columns() -> None:
+    numbers = np.array(
+        [[1, 5e8, np.nan, np.nan], [3, 5e8, np.nan, 2], [np.nan, 5e8, np.nan, 4]], np.float32
+    )
+    fitted = fit_standardiser(numbers, seed=0)
+    np.testing.assert_allclose(fitted.mean, [2, 5e8, 0, 3])
+    np.testing.assert_allclose(fitted.scale, [1, 0, 0, 1])
+
+
+@pytest.mark.parametrize("net", [JennNet, FeluNet])
+def test_user_embeddings_start_at_zero_in_felu_and_near_it_in_jenn(
+    net: type[JennNet] | type[FeluNet],
+) -> None:
+    fresh = net(COLUMNS, SETTINGS, fit_standardiser(examples(50).features.numbers, seed=0))
+    largest = float(fresh.user_table.weight.detach().abs().max())
+    assert largest == 0.0 if net is FeluNet else 0.0 < largest <= 0.005
+    assert fresh.user_table.weight.shape == (40, SETTINGS.width)
+    n_objects = 60 if net.embeds_objects else 0
+    assert fresh.code_table.weight.shape == (n_objects + 3 * 6, SETTINGS.embedding)
+
+
+def test_felu_has_fewer_parameters_than_jenn() -> None:
+    standardiser = fit_standardiser(examples(50).features.numbers, seed=0)
+    sizes = {
+        net.member: sum(p.numel() for p in net(COLUMNS, SETTINGS, standardiser).parameters())
+        for net in (JennNet, FeluNet)
+    }
+    assert sizes["felu"] < sizes["jenn"]

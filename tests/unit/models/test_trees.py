@@ -1,0 +1,68 @@
+"""What is particular to LightGBM: columns, number of trees, contributions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from core.models import Compute, Examples, TreeSettings, TreeTrainer
+from core.models.tree_inputs import MaskedRows, TreeColumns
+from core.models.tree_member import _fewest_rounds
+from core.testing import number, random_batch, synthetic_columns, with_labels
+
+COLUMNS = synthetic_columns()
+TRAINER = TreeTrainer(TreeSettings(max_rounds=40, leaves=7), Compute(threads=1))
+
+
+def examples(n_rows: int, seed: int) -> Examples:
+    batch = random_batch(COLUMNS, n_rows, seed)
+    return with_labels(batch, 2.0 * number(batch, "user_0"), seed)
+
+
+def test_trees_see_neither_identities_nor_large_vocabularies() -> None:
+    large = replace(COLUMNS, codes=(*COLUMNS.codes, replace(COLUMNS.codes[1], cardinality=257)))
+    layout = TreeColumns(large, max_categories=256)
+    codes = layout.names[len(COLUMNS.numbers) :]
+    assert codes == ["city", "genre_1", "genre_2", "surface"]
+    assert [layout.names[index] for index in layout.categorical] == codes
+
+
+def test_rows_are_read_alike_one_by_one_and_in_pieces() -> None:
+    layout = TreeColumns(COLUMNS, max_categories=256)
+    rows = MaskedRows(layout, random_batch(COLUMNS, 40, seed=0), share=0.5, seed=0)
+    piece = rows[0:40]
+    np.testing.assert_array_equal(np.stack([rows[index] for index in range(40)]), piece)
+    np.testing.assert_array_equal(rows[[3, 5]], piece[[3, 5]])
+
+
+def test_a_share_of_the_training_rows_has_lost_its_context() -> None:
+    layout = TreeColumns(COLUMNS, max_categories=256)
+    rows = MaskedRows(layout, random_batch(COLUMNS, 2000, seed=0), share=0.25, seed=0)
+    surface = rows[0:2000][:, layout.names.index("surface")]
+    assert 0.25 < np.mean(surface == 0) < 0.5  # a quarter, and the sixth that was unknown anyway
+
+
+def test_trees_that_hardly_add_quality_are_dropped() -> None:
+    losses = [0.69, 0.60, 0.5502, 0.5501, 0.5500, 0.5510]
+    assert _fewest_rounds(losses, tolerance=0.0) == 5
+    assert _fewest_rounds(losses, tolerance=1.5e-4) == 4
+    assert _fewest_rounds(losses, tolerance=1.0) == 1
+
+
+def test_contributions_add_up_to_the_logits() -> None:
+    model = TRAINER.fit(examples(500, seed=1), examples(200, seed=2), seed=0)
+    batch = random_batch(COLUMNS, 30, seed=3)
+    names, parts = model.contributions(batch)
+    assert parts.shape == (30, len(names) + 1)
+    np.testing.assert_allclose(parts.sum(axis=1), model.predict(batch), atol=1e-9)
+    assert names[int(np.argmax(np.abs(parts[:, :-1]).mean(axis=0)))] == "user_0"
+    assert model.contributions(batch.take(slice(0, 0)))[1].shape == (0, len(names) + 1)
+
+
+def test_large_batches_score_like_small_ones() -> None:
+    model = TRAINER.fit(examples(500, seed=1), None, seed=0, iterations=5)
+    batch = random_batch(COLUMNS, 70_000, seed=3)
+    np.testing.assert_array_equal(
+        model.predict(batch)[65_530:65_540], model.predict(batch.take(slice(65_530, 65_540)))
+    )
