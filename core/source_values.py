@@ -1,0 +1,208 @@
+"""Columns of a `SourceTable` as checked arrays: ids, categories, numbers and moments."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from core.source_table import SourceTable
+
+LATEST_S = 253402300800.0
+"""The year 10000: an epoch beyond it was meant in another unit."""
+
+ZONE = r"(?:[Zz]|[+-]\d{2}(?::?\d{2})?)$"
+"""How a moment in ISO 8601 ends when it names its zone."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """A column of moments.
+
+    Attributes:
+        seconds: (n,) float64 since 1970 in UTC, NaN absent.
+        zone_assumed: a value named no zone, so UTC was taken.
+    """
+
+    seconds: NDArray[np.float64]
+    zone_assumed: bool = False
+
+
+def categories(table: SourceTable, column: str) -> pd.Categorical:
+    """The values as strings, '' absent; numbers that are whole lose their `.0`.
+
+    Returns:
+        Categorical of n strings with no missing value.
+    """
+    coded = _coded(table.rows.column(column))
+    codes = np.asarray(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int64)
+    texts = _texts(coded.dictionary)
+    if texts.null_count:
+        codes = np.where(np.isin(codes, np.flatnonzero(texts.is_null())), -1, codes)
+    values = np.append(texts.fill_null("").to_numpy(zero_copy_only=False).astype(object), "")
+    # Distinct numbers may read the same as text, and absent must be the empty string's own code.
+    merged, uniques = pd.factorize(values)
+    return pd.Categorical.from_codes(merged[codes], categories=pd.Index(uniques, dtype=object))
+
+
+def ids(table: SourceTable, column: str) -> pd.Categorical:
+    """The ids as strings.
+
+    Raises:
+        InvalidDataError: an id is empty, or the column holds floats (`123.0` is nobody's id).
+    """
+    kind = table.rows.schema.field(column).type
+    value_kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if not (_is_text(value_kind) or pa.types.is_integer(value_kind)):
+        raise table.fault(0, column, f"ids are of type {value_kind}", "Write ids as strings")
+    values = categories(table, column)
+    empty = np.flatnonzero(np.asarray(values == ""))
+    if len(empty):
+        raise table.fault(int(empty[0]), column, "the id is empty", "Every row needs its ids")
+    return values
+
+
+def unique_ids(table: SourceTable, column: str) -> pd.Categorical:
+    """As `ids`, for a table with one row for each.
+
+    Raises:
+        InvalidDataError: as `ids`, and where an id stands twice.
+    """
+    values = ids(table, column)
+    twice = np.flatnonzero(pd.Series(values.codes).duplicated())
+    if len(twice):
+        row = int(twice[0])
+        raise table.fault(row, column, f"{values[row]!r} stands twice", "Keep one row for each")
+    return values
+
+
+def numbers(table: SourceTable, column: str) -> NDArray[np.float64]:
+    """The values as (n,) float64, NaN where the field is empty.
+
+    Raises:
+        InvalidDataError: a text is not a number, or is NaN or infinite.
+    """
+    values = table.rows.column(column)
+    if _is_text(_value_type(values)):
+        texts = _present_texts(values)
+        floats = _to_floats(texts)
+        _refuse(table, column, texts, ~np.isfinite(floats) & _given(texts), "is not a number")
+        return floats
+    floats = _floats(values.cast(pa.float64()))
+    infinite = np.flatnonzero(np.isinf(floats))
+    if len(infinite):
+        raise table.fault(int(infinite[0]), column, "the number is infinite", "Mend or drop it")
+    return floats
+
+
+def moments(table: SourceTable, column: str, *, required: bool) -> Moments:
+    """Epoch seconds or ISO 8601 as epoch seconds; a moment without a zone is taken as UTC.
+
+    Raises:
+        InvalidDataError: a value is neither, is negative, not finite or too far in the future, or
+            is empty though `required`.
+    """
+    values = table.rows.column(column)
+    kind = _value_type(values)
+    zone_assumed = False
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        zone_assumed = pa.types.is_date(kind) or kind.tz is None
+        micros = values.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+        seconds = _floats(micros.cast(pa.float64(), safe=False)) / 1e6
+    elif _is_text(kind):
+        texts = _present_texts(values)
+        seconds, zone_assumed = _parse_moments(texts)
+        bad = ~np.isfinite(seconds) & _given(texts)
+        _refuse(table, column, texts, bad, "is neither epoch seconds nor ISO 8601")
+    else:
+        seconds = _floats(values.cast(pa.float64()))
+    _check_range(table, column, seconds)
+    absent = np.flatnonzero(np.isnan(seconds))
+    if required and len(absent):
+        raise table.fault(
+            int(absent[0]), column, "the time is missing", "Every row needs a finite time"
+        )
+    return Moments(seconds, zone_assumed)
+
+
+def _check_range(table: SourceTable, column: str, seconds: NDArray[np.float64]) -> None:
+    wrong = np.flatnonzero((seconds < 0) | (seconds >= LATEST_S))
+    if len(wrong):
+        row = int(wrong[0])
+        raise table.fault(
+            row,
+            column,
+            f"{seconds[row]:.15g} seconds since 1970 is not a plausible time",
+            "Give seconds, not milliseconds, from 1970 on",
+        )
+
+
+def _parse_moments(texts: pa.ChunkedArray) -> tuple[NDArray[np.float64], bool]:
+    seconds = _to_floats(texts)
+    worded = np.flatnonzero(~np.isfinite(seconds) & _given(texts))
+    if not len(worded):
+        return seconds, False
+    words = texts.take(pa.array(worded)).to_pandas()
+    parsed = pd.to_datetime(words, format="ISO8601", utc=True, errors="coerce")
+    micros = parsed.to_numpy("datetime64[us]").astype(np.int64) / 1e6
+    seconds[worded] = np.where(parsed.isna(), np.nan, micros)
+    named = words.str.contains(re.compile(ZONE), regex=True)
+    return seconds, bool((~named & parsed.notna()).any())
+
+
+def _coded(values: pa.ChunkedArray) -> pa.DictionaryArray:
+    if not pa.types.is_dictionary(values.type):
+        values = values.dictionary_encode()
+    combined = values.unify_dictionaries().combine_chunks()
+    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
+
+
+def _texts(values: pa.Array) -> pa.Array:
+    if pa.types.is_floating(values.type):
+        floats = values.to_numpy(zero_copy_only=False)
+        words = [None if np.isnan(v) else str(int(v)) if v == int(v) else repr(v) for v in floats]
+        return pa.array(words, pa.string())
+    return values.cast(pa.string())
+
+
+def _value_type(values: pa.ChunkedArray) -> pa.DataType:
+    return values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _present_texts(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Trimmed texts, null where empty."""
+    texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+
+
+def _given(texts: pa.ChunkedArray) -> NDArray[np.bool_]:
+    return np.asarray(texts.is_valid().to_numpy(), dtype=bool)
+
+
+def _to_floats(texts: pa.ChunkedArray) -> NDArray[np.float64]:
+    try:
+        return _floats(texts.cast(pa.float64()))
+    except pa.ArrowInvalid:
+        return np.asarray(pd.to_numeric(texts.to_pandas(), errors="coerce"), dtype=np.float64)
+
+
+def _floats(values: pa.ChunkedArray) -> NDArray[np.float64]:
+    return np.array(values.fill_null(np.nan).to_numpy(), dtype=np.float64)
+
+
+def _refuse(
+    table: SourceTable, column: str, texts: pa.ChunkedArray, bad: NDArray[np.bool_], problem: str
+) -> None:
+    rows = np.flatnonzero(bad)
+    if len(rows):
+        row = int(rows[0])
+        raise table.fault(row, column, f"{texts[row].as_py()!r} {problem}", "Mend or drop the row")
