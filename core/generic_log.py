@@ -17,7 +17,7 @@ from core.log import UNKNOWN_LABEL, EventLog, LabelRule, Outcome, TieRule, build
 from core.readers import Reader
 from core.schema import Field, Kind, Schema
 from core.source_table import SourceTable, find_table, read_table
-from core.source_values import categories, ids, moments, numbers, unique_ids
+from core.source_values import categories, ids, moments, numbers, texts, unique_ids
 
 PrepareObjects = Callable[[pd.DataFrame, int], pd.DataFrame]
 """Raw catalogue strings and the year of the log's last event -> the schema's object columns."""
@@ -187,7 +187,7 @@ def _entities(
     named = [field.name for field in fields]
     table = read_table(path, required=(key,), optional=(*named, *extra), repeated=())
     _note_ignored(table, notes)
-    columns: dict[str, pd.Categorical | NDArray[np.float64]] = {key: unique_ids(table, key)}
+    columns: dict[str, pd.Categorical | NDArray[np.generic]] = {key: unique_ids(table, key)}
     kinds = {field.name: field.kind for field in fields}
     for name in dict.fromkeys((*named, *extra)):
         if name not in table:
@@ -200,6 +200,8 @@ def _entities(
             columns[name] = when.seconds
             if when.zone_assumed:
                 notes.append(f"{path.name}: {name} without a zone was taken as UTC")
+        elif name == "title":
+            columns[name] = texts(table, name)
         else:
             columns[name] = categories(table, name)
     return pd.DataFrame(columns)

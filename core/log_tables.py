@@ -19,7 +19,7 @@ Texts = NDArray[np.generic]
 def coded(column: pd.Series) -> tuple[NDArray[np.int64], Texts]:
     """Codes (n,) and the distinct values as str; -1 codes an absent value."""
     codes, uniques = pd.factorize(column)
-    return codes.astype(np.int64), np.array([str(value) for value in uniques], dtype=object)
+    return codes.astype(np.int64), _as_str(uniques)
 
 
 def texts(column: pd.Series | None, n: int) -> Texts:
@@ -29,6 +29,21 @@ def texts(column: pd.Series | None, n: int) -> Texts:
     codes, uniques = coded(column)
     taken: Texts = np.append(uniques, "")[codes]
     return taken
+
+
+def distinct_texts(column: pd.Series) -> Texts:
+    """As `texts` for a column whose values hardly repeat: coding them would cost more."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return texts(column, len(column))
+    values = column.to_numpy(object)
+    return _as_str(np.where(pd.isna(values), "", values))
+
+
+def _as_str(values: pd.Index | pd.Categorical | Texts) -> Texts:
+    plain = np.asarray(values, dtype=object).tolist()
+    as_str: Texts = np.empty(len(plain), dtype=object)
+    as_str[:] = [value if type(value) is str else str(value) for value in plain]
+    return as_str
 
 
 Value = TypeVar("Value", bound=np.generic)
@@ -93,30 +108,32 @@ def entity_table(
         raise InvalidDataError(
             where, f"column {key!r} is missing, found {list(table.columns)}", "Add it"
         )
-    given = texts(table[key], len(table))
-    _refuse(given == "", where, f"{key} is empty", "Every row needs its id")
-    twice = np.flatnonzero(pd.Series(given, dtype=object).duplicated())
+    names = distinct_texts(table[key])
+    _refuse(names == "", where, f"{key} is empty", "Every row needs its id")
+    index = pd.Index(names, dtype=object)
+    twice = np.flatnonzero(index.duplicated())
     if len(twice):
         raise InvalidDataError(
             f"{where}:{twice[0] + 2}",
-            f"{key} {given[twice[0]]!r} stands twice",
+            f"{key} {names[twice[0]]!r} stands twice",
             "Keep one row for each",
         )
     codes, uniques = coded(seen)
-    place = pd.Index(given, dtype=object).get_indexer(pd.Index(uniques, dtype=object))
+    place = index.get_indexer(pd.Index(uniques, dtype=object))
     # factorize numbers values by first appearance, so these are in the order of the log.
     extra = np.flatnonzero(place < 0)
-    place[extra] = len(given) + np.arange(len(extra))
+    place[extra] = len(names) + np.arange(len(extra))
     known = table.reset_index(drop=True)
-    columns = {f.name: _filled(known.get(f.name), f.kind, len(given), len(extra)) for f in fields}
-    titles = _filled(known.get("title"), Kind.CATEGORY, len(given), len(extra))
-    ids = (*given.tolist(), *uniques[extra].tolist())
+    columns = {f.name: _filled(known.get(f.name), f.kind, len(names), len(extra)) for f in fields}
+    titles = _filled(known.get("title"), Kind.CATEGORY, len(names), len(extra))
+    ids = (*names.tolist(), *uniques[extra].tolist())
     return ids, columns, tuple(titles.tolist()), place[codes].astype(np.int32)
 
 
 def _filled(column: pd.Series | None, kind: Kind, known: int, extra: int) -> Texts:
     if kind in (Kind.CATEGORY, Kind.CATEGORY_SET):
-        return np.append(texts(column, known), np.full(extra, "", dtype=object))
+        known_texts = texts(None, known) if column is None else distinct_texts(column)
+        return np.append(known_texts, texts(None, extra))
     given = np.full(known, np.nan) if column is None else column.to_numpy(np.float64)
     return np.append(given, np.full(extra, np.nan))
 

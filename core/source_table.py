@@ -13,7 +13,7 @@ import pyarrow.parquet as pa_parquet
 
 from core.errors import InvalidDataError
 
-BLOCK_BYTES = 16 * 1024 * 1024
+BLOCK_BYTES = 4 * 1024 * 1024
 """What Arrow parses at once; a row must fit into it."""
 
 

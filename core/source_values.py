@@ -41,10 +41,10 @@ def categories(table: SourceTable, column: str) -> pd.Categorical:
     """
     coded = _coded(table.rows.column(column))
     codes = np.asarray(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int64)
-    texts = _texts(coded.dictionary)
-    if texts.null_count:
-        codes = np.where(np.isin(codes, np.flatnonzero(texts.is_null())), -1, codes)
-    values = np.append(texts.fill_null("").to_numpy(zero_copy_only=False).astype(object), "")
+    spelled = _spelled(coded.dictionary)
+    if spelled.null_count:
+        codes = np.where(np.isin(codes, np.flatnonzero(spelled.is_null())), -1, codes)
+    values = np.append(spelled.fill_null("").to_numpy(zero_copy_only=False).astype(object), "")
     # Distinct numbers may read the same as text, and absent must be the empty string's own code.
     merged, uniques = pd.factorize(values)
     return pd.Categorical.from_codes(merged[codes], categories=pd.Index(uniques, dtype=object))
@@ -56,29 +56,36 @@ def ids(table: SourceTable, column: str) -> pd.Categorical:
     Raises:
         InvalidDataError: an id is empty, or the column holds floats (`123.0` is nobody's id).
     """
-    kind = table.rows.schema.field(column).type
-    value_kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if not (_is_text(value_kind) or pa.types.is_integer(value_kind)):
-        raise table.fault(0, column, f"ids are of type {value_kind}", "Write ids as strings")
+    _check_id_type(table, column)
     values = categories(table, column)
-    empty = np.flatnonzero(np.asarray(values == ""))
-    if len(empty):
-        raise table.fault(int(empty[0]), column, "the id is empty", "Every row needs its ids")
+    _check_given(table, column, np.asarray(values == ""))
     return values
 
 
-def unique_ids(table: SourceTable, column: str) -> pd.Categorical:
-    """As `ids`, for a table with one row for each.
+def unique_ids(table: SourceTable, column: str) -> NDArray[np.generic]:
+    """As `ids`, for a table with one row for each: (n,) str.
 
     Raises:
         InvalidDataError: as `ids`, and where an id stands twice.
     """
-    values = ids(table, column)
-    twice = np.flatnonzero(pd.Series(values.codes).duplicated())
+    _check_id_type(table, column)
+    values = texts(table, column)
+    _check_given(table, column, values == "")
+    twice = np.flatnonzero(pd.Index(values).duplicated())
     if len(twice):
         row = int(twice[0])
         raise table.fault(row, column, f"{values[row]!r} stands twice", "Keep one row for each")
     return values
+
+
+def texts(table: SourceTable, column: str) -> NDArray[np.generic]:
+    """As `categories` for values that hardly repeat: (n,) str."""
+    values = table.rows.column(column)
+    if not _is_text(values.type):
+        coded = categories(table, column)
+        taken: NDArray[np.generic] = coded.categories.to_numpy(object)[coded.codes]
+        return taken
+    return np.asarray(values.fill_null("").to_numpy(zero_copy_only=False), dtype=object)
 
 
 def numbers(table: SourceTable, column: str) -> NDArray[np.float64]:
@@ -89,9 +96,9 @@ def numbers(table: SourceTable, column: str) -> NDArray[np.float64]:
     """
     values = table.rows.column(column)
     if _is_text(_value_type(values)):
-        texts = _present_texts(values)
-        floats = _to_floats(texts)
-        _refuse(table, column, texts, ~np.isfinite(floats) & _given(texts), "is not a number")
+        given = _present_texts(values)
+        floats = _to_floats(given)
+        _refuse(table, column, given, ~np.isfinite(floats) & _given(given), "is not a number")
         return floats
     floats = _floats(values.cast(pa.float64()))
     infinite = np.flatnonzero(np.isinf(floats))
@@ -115,10 +122,10 @@ def moments(table: SourceTable, column: str, *, required: bool) -> Moments:
         micros = values.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
         seconds = _floats(micros.cast(pa.float64(), safe=False)) / 1e6
     elif _is_text(kind):
-        texts = _present_texts(values)
-        seconds, zone_assumed = _parse_moments(texts)
-        bad = ~np.isfinite(seconds) & _given(texts)
-        _refuse(table, column, texts, bad, "is neither epoch seconds nor ISO 8601")
+        given = _present_texts(values)
+        seconds, zone_assumed = _parse_moments(given)
+        bad = ~np.isfinite(seconds) & _given(given)
+        _refuse(table, column, given, bad, "is neither epoch seconds nor ISO 8601")
     else:
         seconds = _floats(values.cast(pa.float64()))
     _check_range(table, column, seconds)
@@ -128,6 +135,18 @@ def moments(table: SourceTable, column: str, *, required: bool) -> Moments:
             int(absent[0]), column, "the time is missing", "Every row needs a finite time"
         )
     return Moments(seconds, zone_assumed)
+
+
+def _check_id_type(table: SourceTable, column: str) -> None:
+    kind = _value_type(table.rows.column(column))
+    if not (_is_text(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
+        raise table.fault(0, column, f"ids are of type {kind}", "Write ids as strings")
+
+
+def _check_given(table: SourceTable, column: str, empty: NDArray[np.bool_]) -> None:
+    rows = np.flatnonzero(empty)
+    if len(rows):
+        raise table.fault(int(rows[0]), column, "the id is empty", "Every row needs its ids")
 
 
 def _check_range(table: SourceTable, column: str, seconds: NDArray[np.float64]) -> None:
@@ -148,7 +167,9 @@ def _parse_moments(texts: pa.ChunkedArray) -> tuple[NDArray[np.float64], bool]:
     if not len(worded):
         return seconds, False
     words = texts.take(pa.array(worded)).to_pandas()
-    parsed = pd.to_datetime(words, format="ISO8601", utc=True, errors="coerce")
+    # pandas reads "now" and "today" as the wall clock.
+    dated = words.where(words.str.match(r"\d"))
+    parsed = pd.to_datetime(dated, format="ISO8601", utc=True, errors="coerce")
     micros = parsed.to_numpy("datetime64[us]").astype(np.int64) / 1e6
     seconds[worded] = np.where(parsed.isna(), np.nan, micros)
     named = words.str.contains(re.compile(ZONE), regex=True)
@@ -162,7 +183,7 @@ def _coded(values: pa.ChunkedArray) -> pa.DictionaryArray:
     return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
 
 
-def _texts(values: pa.Array) -> pa.Array:
+def _spelled(values: pa.Array) -> pa.Array:
     if pa.types.is_floating(values.type):
         floats = values.to_numpy(zero_copy_only=False)
         words = [None if np.isnan(v) else str(int(v)) if v == int(v) else repr(v) for v in floats]
@@ -192,7 +213,7 @@ def _to_floats(texts: pa.ChunkedArray) -> NDArray[np.float64]:
     try:
         return _floats(texts.cast(pa.float64()))
     except pa.ArrowInvalid:
-        return np.asarray(pd.to_numeric(texts.to_pandas(), errors="coerce"), dtype=np.float64)
+        return np.array(pd.to_numeric(texts.to_pandas(), errors="coerce"), dtype=np.float64)
 
 
 def _floats(values: pa.ChunkedArray) -> NDArray[np.float64]:

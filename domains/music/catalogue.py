@@ -117,7 +117,7 @@ def _columns(
 ) -> list[pd.Series]:
     """`parse` over the distinct texts: one column for each of its values, NaN where absent."""
     codes, uniques = pd.factorize(texts)
-    results = [parse(str(text)) for text in uniques]
+    results = [parse(text) for text in np.asarray(uniques, dtype=object).tolist()]
     columns = []
     for place in range(width):
         values = pd.Series([result[place] for result in results])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core.errors import InvalidDataError
 from core.log import EventLog, LabelRule, TieRule, build_log
 from core.source_table import SourceTable, check_header, read_exact_csv
-from core.source_values import categories, ids, moments, numbers, unique_ids
+from core.source_values import categories, ids, moments, numbers, texts, unique_ids
 from domains.music.catalogue import parse_catalogue
 from domains.music.schema import SCHEMA
 
@@ -61,7 +61,7 @@ CONTEXT = {
 }
 """Field of the schema -> column of train.csv."""
 
-Columns = dict[str, pd.Categorical | NDArray[np.float64]]
+Columns = dict[str, pd.Categorical | NDArray[np.generic]]
 
 
 @dataclass(frozen=True)
@@ -214,15 +214,15 @@ def _users(path: Path, notes: list[str]) -> pd.DataFrame:
 
 def _days(table: SourceTable, column: str) -> NDArray[np.float64]:
     """Days written yyyymmdd as epoch seconds at midnight UTC, NaN where empty."""
-    texts = categories(table, column)
-    written = pd.Series(texts.categories, dtype="str")
+    days = categories(table, column)
+    written = pd.Series(days.categories, dtype="str")
     parsed = pd.to_datetime(written, format="%Y%m%d", errors="coerce")
-    bad = np.flatnonzero((parsed.isna() & (written != "")).to_numpy(bool)[texts.codes])
+    bad = np.flatnonzero((parsed.isna() & (written != "")).to_numpy(bool)[days.codes])
     if len(bad):
         row = int(bad[0])
-        raise table.fault(row, column, f"{texts[row]!r} is no day", "Write days as yyyymmdd")
+        raise table.fault(row, column, f"{days[row]!r} is no day", "Write days as yyyymmdd")
     seconds = parsed.to_numpy("datetime64[s]").astype(np.float64)
-    taken: NDArray[np.float64] = np.where(parsed.isna(), np.nan, seconds)[texts.codes]
+    taken: NDArray[np.float64] = np.where(parsed.isna(), np.nan, seconds)[days.codes]
     return taken
 
 
@@ -252,7 +252,7 @@ def _songs(path: Path, notes: list[str]) -> pd.DataFrame:
         "language": _codes_as_integers(categories(table, "language")),
         "length_s": np.where(length_ms > 0, length_ms / 1000, np.nan),
     }
-    return _texts_as_objects(songs)
+    return pd.DataFrame(songs)
 
 
 def _extra(path: Path, notes: list[str]) -> pd.DataFrame:
@@ -263,29 +263,17 @@ def _extra(path: Path, notes: list[str]) -> pd.DataFrame:
     table = read_exact_csv(path, header=header, columns=header)
     extra: Columns = {
         "object_id": unique_ids(table, "song_id"),
-        "title": categories(table, "name"),
-        "isrc": categories(table, "isrc"),
+        "title": texts(table, "name"),
+        "isrc": texts(table, "isrc"),
     }
-    return _texts_as_objects(extra)
+    return pd.DataFrame(extra)
 
 
 def _codes_as_integers(values: pd.Categorical) -> pd.Categorical:
     """The published songs.csv writes some codes as `52.0`."""
-    texts = pd.Series(values.categories, dtype="str").str.removesuffix(".0")
-    codes, uniques = pd.factorize(texts)
+    plain = pd.Series(values.categories, dtype="str").str.removesuffix(".0")
+    codes, uniques = pd.factorize(plain)
     return pd.Categorical.from_codes(codes[values.codes], categories=pd.Index(uniques))
-
-
-def _texts_as_objects(columns: Columns) -> pd.DataFrame:
-    """Categories of two tables differ; merging wants plain strings."""
-    return pd.DataFrame(
-        {
-            name: values.categories.to_numpy(object)[values.codes]
-            if isinstance(values, pd.Categorical)
-            else values
-            for name, values in columns.items()
-        }
-    )
 
 
 def _no_rows(*columns: str) -> pd.DataFrame:
