@@ -132,7 +132,7 @@ class GenericLog:
         if len(bad):
             row = int(bad[0])
             raise table.fault(
-                row, "outcome", f"unknown outcome {values[row]!r}", f"Use {', '.join(allowed)}"
+                row, "outcome", f"unknown outcome {values[row]!r:.60}", f"Use {', '.join(allowed)}"
             )
         return values
 

@@ -16,6 +16,9 @@ from core.source_table import SourceTable
 LATEST_S = 253402300800.0
 """The year 10000: an epoch beyond it was meant in another unit."""
 
+LONGEST_ID = 1024
+"""Characters of an id; a longer one is two rows that a stray quote has glued together, or junk."""
+
 ZONE = r"(?:[Zz]|[+-]\d{2}(?::?\d{2})?)$"
 """How a moment in ISO 8601 ends when it names its zone."""
 
@@ -54,11 +57,12 @@ def ids(table: SourceTable, column: str) -> pd.Categorical:
     """The ids as strings.
 
     Raises:
-        InvalidDataError: an id is empty, or the column holds floats (`123.0` is nobody's id).
+        InvalidDataError: an id is empty or longer than `LONGEST_ID`, or the column holds floats
+            (`123.0` is nobody's id).
     """
     _check_id_type(table, column)
     values = categories(table, column)
-    _check_given(table, column, np.asarray(values == ""))
+    _check_ids(table, column, values.categories.to_numpy(object), np.asarray(values.codes))
     return values
 
 
@@ -70,11 +74,11 @@ def unique_ids(table: SourceTable, column: str) -> NDArray[np.generic]:
     """
     _check_id_type(table, column)
     values = texts(table, column)
-    _check_given(table, column, values == "")
+    _check_ids(table, column, values, np.arange(len(values)))
     twice = np.flatnonzero(pd.Index(values).duplicated())
     if len(twice):
         row = int(twice[0])
-        raise table.fault(row, column, f"{values[row]!r} stands twice", "Keep one row for each")
+        raise table.fault(row, column, f"{values[row]!r:.60} stands twice", "Keep one row for each")
     return values
 
 
@@ -143,10 +147,16 @@ def _check_id_type(table: SourceTable, column: str) -> None:
         raise table.fault(0, column, f"ids are of type {kind}", "Write ids as strings")
 
 
-def _check_given(table: SourceTable, column: str, empty: NDArray[np.bool_]) -> None:
-    rows = np.flatnonzero(empty)
+def _check_ids(
+    table: SourceTable, column: str, distinct: NDArray[np.generic], codes: NDArray[np.int64]
+) -> None:
+    lengths = np.fromiter(map(len, distinct), np.int64, len(distinct))
+    rows = np.flatnonzero(np.isin(codes, np.flatnonzero((lengths == 0) | (lengths > LONGEST_ID))))
     if len(rows):
-        raise table.fault(int(rows[0]), column, "the id is empty", "Every row needs its ids")
+        row = int(rows[0])
+        length = lengths[codes[row]]
+        problem = f"the id has {length} characters" if length else "the id is empty"
+        raise table.fault(row, column, problem, f"Ids have 1 to {LONGEST_ID} characters")
 
 
 def _check_range(table: SourceTable, column: str, seconds: NDArray[np.float64]) -> None:
@@ -226,4 +236,6 @@ def _refuse(
     rows = np.flatnonzero(bad)
     if len(rows):
         row = int(rows[0])
-        raise table.fault(row, column, f"{texts[row].as_py()!r} {problem}", "Mend or drop the row")
+        raise table.fault(
+            row, column, f"{texts[row].as_py()!r:.60} {problem}", "Mend or drop the row"
+        )

@@ -19,7 +19,11 @@ _FEATURED = re.compile(r"[\s(（\[](?:featuring|feat|ft)(?:\.|(?![a-z]))\s*(?=[^
 _BRACKETED = re.compile(r"\([^()]*\)|（[^（）]*）|\[[^\[\]]*\]")
 # "and" and "/" are separators between blanks only (Brandy, AC/DC); "&" is none inside initials
 # (R&B, W&W). KKBOX writes "|" where the published names have commas.
-_BETWEEN_ARTISTS = re.compile(r"\s+and\s+|\s+/\s+|[,，、|;＆]|(?<!\b\w)&|&(?!\w\b)", re.I)
+_BETWEEN_ARTISTS = re.compile(
+    r"\s+and\s+|\s+/\s+|[,，、|;＆]"
+    r"|(?<!(?<![a-z0-9])[a-z0-9])&|&(?![a-z0-9](?![a-z0-9]))",
+    re.I,
+)
 _BETWEEN_WRITERS = re.compile(r"[|/\\;]")
 _ISRC = re.compile(r"([A-Z]{2})([A-Z0-9]{3})(\d{2})\d{5}")
 

@@ -134,7 +134,7 @@ def _events(train: SourceTable, clock: Clock) -> pd.DataFrame:
     bad = np.flatnonzero(~np.asarray(target.isin(["0", "1"])))
     if len(bad):
         row = int(bad[0])
-        raise train.fault(row, "target", f"the label is {target[row]!r}", "Labels are 0 or 1")
+        raise train.fault(row, "target", f"the label is {target[row]!r:.60}", "Labels are 0 or 1")
     events = pd.DataFrame({"user_id": ids(train, "msno"), "object_id": ids(train, "song_id")})
     for name, column in CONTEXT.items():
         events[name] = categories(train, column)
@@ -220,7 +220,7 @@ def _days(table: SourceTable, column: str) -> NDArray[np.float64]:
     bad = np.flatnonzero((parsed.isna() & (written != "")).to_numpy(bool)[days.codes])
     if len(bad):
         row = int(bad[0])
-        raise table.fault(row, column, f"{days[row]!r} is no day", "Write days as yyyymmdd")
+        raise table.fault(row, column, f"{days[row]!r:.60} is no day", "Write days as yyyymmdd")
     seconds = parsed.to_numpy("datetime64[s]").astype(np.float64)
     taken: NDArray[np.float64] = np.where(parsed.isna(), np.nan, seconds)[days.codes]
     return taken

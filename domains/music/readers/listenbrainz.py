@@ -76,7 +76,7 @@ def read(directory: Path, /) -> EventLog:
         "music",
         SCHEMA,
         table[["user_id", "object_id", "time_s"]],
-        users=pd.DataFrame({"user_id": table["user_id"].unique()}),
+        users=pd.DataFrame({"user_id": []}),
         objects=_objects(table),
         label_rule=LABEL_RULE,
         tie_rule=TieRule.TIMESTAMP,
@@ -151,7 +151,7 @@ def _optional(document: Json, name: str) -> Json:
 def _named(where: str, track: Json, name: str) -> str:
     value = track.get(name)
     if not isinstance(value, str) or not value.strip():
-        raise InvalidDataError(where, f"track_metadata.{name} is {value!r}", "Give its name")
+        raise InvalidDataError(where, f"track_metadata.{name} is {value!r:.60}", "Give its name")
     return value.strip()
 
 
@@ -188,8 +188,10 @@ def _object_id(
 def _length_s(info: Json) -> float | None:
     for name, unit_s in (("duration_ms", 1e-3), ("duration", 1.0)):
         value = info.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            continue
         try:
-            length = float(value) * unit_s if isinstance(value, int | float | str) else math.nan
+            length = float(value) * unit_s
         except (ValueError, OverflowError):
             continue
         if math.isfinite(length) and length > 0:
