@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,10 +41,9 @@ class SourceTable:
         """
         if self.path.suffix == ".parquet":
             return f"{self.path.name} row {row}"
-        for number, (line, _) in enumerate(_records(self.path), start=-1):
-            if number == row:
-                return f"{self.path.name}:{line}"
-        return f"{self.path.name}:{row + 2}"
+        lines = (line for line, _ in _records(self.path, forgiving=True))
+        line = next(itertools.islice(lines, row + 1, None), row + 2)
+        return f"{self.path.name}:{line}"
 
     def fault(self, row: int, column: str, problem: str, remedy: str) -> InvalidDataError:
         """The error to raise for one cell."""
@@ -115,9 +115,7 @@ def read_header(path: Path) -> list[str]:
         InvalidDataError: the file is missing, empty, not UTF-8 or names a column twice.
     """
     try:
-        first = next(_records(path), None)
-    except UnicodeDecodeError as error:
-        raise _diagnose(path, str(error)) from error
+        first = next(_records(path, forgiving=True), None)
     except csv.Error as error:
         raise InvalidDataError(f"{path.name}:1", str(error), "Mend the header line") from error
     except OSError as error:
@@ -126,16 +124,23 @@ def read_header(path: Path) -> list[str]:
     if first is None:
         raise InvalidDataError(path.name, "the file is empty", "Give a header line and rows")
     names = first[1]
+    if any("\ufffd" in name for name in names):
+        raise _diagnose(path, "the header is not UTF-8")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidDataError(f"{path.name}:1", f"column {twice[0]!r} stands twice", "Rename one")
     return names
 
 
-def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number of the first line and the fields of every record; blank lines are skipped."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
+def _records(path: Path, *, forgiving: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """Line number of the first line and the fields of every record; blank lines are skipped.
+
+    A forgiving pass, over a header or over what Arrow has read already, minds neither encoding
+    nor quotes.
+    """
+    errors = "replace" if forgiving else "strict"
+    with path.open(encoding="utf-8-sig", errors=errors, newline="") as file:
+        reader = csv.reader(file, strict=not forgiving)
         start = 1
         for record in reader:
             if record:
@@ -212,6 +217,7 @@ def _read_parquet(path: Path, required: Sequence[str], optional: Sequence[str]) 
         found = pa_parquet.read_schema(path).names
         present = _present(path.name, found, required, optional)
         rows = pa_parquet.read_table(path, columns=present)
+        rows.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         raise InvalidDataError(
             path.name, f"not a readable Parquet file ({error})", "Write the file again"

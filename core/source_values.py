@@ -42,9 +42,13 @@ def categories(table: SourceTable, column: str) -> pd.Categorical:
     Returns:
         Categorical of n strings with no missing value.
     """
-    coded = _coded(table.rows.column(column))
+    try:
+        coded = _coded(table.rows.column(column))
+        spelled = _spelled(coded.dictionary)
+    except pa.ArrowException as error:
+        kind = table.rows.schema.field(column).type
+        raise table.fault(0, column, f"{kind} is no text", "Write strings") from error
     codes = np.asarray(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int64)
-    spelled = _spelled(coded.dictionary)
     if spelled.null_count:
         codes = np.where(np.isin(codes, np.flatnonzero(spelled.is_null())), -1, codes)
     values = np.append(spelled.fill_null("").to_numpy(zero_copy_only=False).astype(object), "")
@@ -104,7 +108,7 @@ def numbers(table: SourceTable, column: str) -> NDArray[np.float64]:
         floats = _to_floats(given)
         _refuse(table, column, given, ~np.isfinite(floats) & _given(given), "is not a number")
         return floats
-    floats = _floats(values.cast(pa.float64()))
+    floats = _as_floats(table, column, values)
     infinite = np.flatnonzero(np.isinf(floats))
     if len(infinite):
         raise table.fault(int(infinite[0]), column, "the number is infinite", "Mend or drop it")
@@ -131,7 +135,7 @@ def moments(table: SourceTable, column: str, *, required: bool) -> Moments:
         bad = ~np.isfinite(seconds) & _given(given)
         _refuse(table, column, given, bad, "is neither epoch seconds nor ISO 8601")
     else:
-        seconds = _floats(values.cast(pa.float64()))
+        seconds = _as_floats(table, column, values)
     _check_range(table, column, seconds)
     absent = np.flatnonzero(np.isnan(seconds))
     if required and len(absent):
@@ -224,6 +228,14 @@ def _to_floats(texts: pa.ChunkedArray) -> NDArray[np.float64]:
         return _floats(texts.cast(pa.float64()))
     except pa.ArrowInvalid:
         return np.array(pd.to_numeric(texts.to_pandas(), errors="coerce"), dtype=np.float64)
+
+
+def _as_floats(table: SourceTable, column: str, values: pa.ChunkedArray) -> NDArray[np.float64]:
+    try:
+        return _floats(values.cast(pa.float64()))
+    except pa.ArrowException as error:
+        problem = f"{values.type} is neither number nor text"
+        raise table.fault(0, column, problem, "Write numbers") from error
 
 
 def _floats(values: pa.ChunkedArray) -> NDArray[np.float64]:

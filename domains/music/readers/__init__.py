@@ -14,7 +14,7 @@ READERS: Readers = {
     ),
     "generic": GENERIC_LOG.reader(),
     "listenbrainz": Reader(
-        expects="*.jsonl, *.jsonl.gz or *.listens, also in folders",
+        expects="listens as *.jsonl, *.jsonl.gz or *.listens, or a folder listens of them",
         matches=listenbrainz.matches,
         read=listenbrainz.read,
     ),

@@ -25,6 +25,8 @@ from domains.music.schema import SCHEMA
 
 PATTERNS = ("*.jsonl", "*.jsonl.gz", "*.listens", "*.listens.gz")
 """Exports write `listens/<year>/<month>.jsonl`, dumps `listens/<year>/<month>.listens`."""
+OTHERS = ("feedback.jsonl", "pinned_recording.jsonl")
+"""What a personal export holds besides listens."""
 FIRST_LISTEN_S = datetime(2002, 10, 1, tzinfo=UTC).timestamp()
 """ListenBrainz accepts no earlier listens: Last.fm began then."""
 LAST_LISTEN_S = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
@@ -34,17 +36,18 @@ Json = Mapping[str, object]
 
 
 def matches(directory: Path) -> bool:
-    """Whether listens stand in the directory or below it."""
+    """Whether the directory holds listens, or the folder `listens` of an export or a dump."""
     return bool(_files(directory))
 
 
 def read(directory: Path, /) -> EventLog:
-    """The log of all listens in a directory and below it, files in order of their paths.
+    """The log of the listens in a directory, or in its folder `listens` where there is one.
 
     A track is known by the MBID that ListenBrainz mapped it to, else the submitted MBID, else
     the MSID, else a hash of artist and track name; what is said of it is taken from its earliest
     listen that says it. Every listen is an event, labels follow from returns within 30 days.
-    Users are `user_name` or `user_id`; a personal export names none, all is one user's then.
+    Users are `user_name` or `user_id`; listens of a personal export name none, its `user.json`
+    does.
 
     Raises:
         InvalidDataError: naming file and line at fault.
@@ -70,7 +73,7 @@ def read(directory: Path, /) -> EventLog:
         )
     notes = [f"{where}: labels are returns within 30 days"]
     if nameless.all():
-        table["user_id"] = "exporter"
+        table["user_id"] = _exporter(directory / "user.json")
         notes.append(f"{where}: no listen names its user, all were taken as one user's")
     return build_log(
         "music",
@@ -96,7 +99,27 @@ def _objects(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _files(directory: Path) -> list[Path]:
-    return sorted(path for pattern in PATTERNS for path in directory.rglob(pattern))
+    folders = [*directory.glob("listens"), *directory.glob("*/listens")]
+    within = [(folder, f"**/{pattern}") for folder in folders for pattern in PATTERNS]
+    places = within or [(directory, pattern) for pattern in PATTERNS]
+    found = {path for folder, pattern in places for path in folder.glob(pattern)}
+    return sorted(path for path in found if path.name not in OTHERS)
+
+
+def _exporter(path: Path) -> str:
+    """The user name in an export's `user.json`, or `exporter` where there is no such file."""
+    if not path.is_file():
+        return "exporter"
+    try:
+        document = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise InvalidDataError(
+            path.name, f"not a JSON document ({error})", "Fetch the export again"
+        ) from error
+    name = _text(document.get("username")) if isinstance(document, dict) else ""
+    if not name:
+        raise InvalidDataError(path.name, "username is missing", "Fetch the export again")
+    return name
 
 
 def _lines(path: Path, name: str) -> Iterator[tuple[int, bytes]]:

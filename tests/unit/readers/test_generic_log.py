@@ -71,6 +71,20 @@ def test_zones_that_are_named_need_no_note(tmp_path: Path) -> None:
     assert read(tmp_path, HEAD + "a,x,2016-08-14T16:00:01Z\n").notes == ()
 
 
+def test_a_byte_order_mark_windows_lines_and_tables_without_rows_are_no_faults(
+    tmp_path: Path,
+) -> None:
+    events = b"\xef\xbb\xbf" + (HEAD + "a,x,1\n").replace("\n", "\r\n").encode()
+    log = read(tmp_path, events, users="user_id,city\n", objects="object_id,brand,price\n")
+    assert (log.users.ids, log.objects.ids) == (("a",), ("x",))
+
+
+def test_a_fault_behind_loose_quotes_and_unread_columns_is_still_found(tmp_path: Path) -> None:
+    events = HEAD.replace("\n", ",note\n").encode() + b'"a"b,x,1,\xff\na,y,never,\n'
+    with pytest.raises(InvalidDataError, match=r"events.csv:3, column timestamp: 'never'"):
+        read(tmp_path, events)
+
+
 def test_ids_stay_strings_as_written(tmp_path: Path) -> None:
     log = read(tmp_path, HEAD + "007,1e5,1\n123.0,NaN,2\n")
     assert log.users.ids == ("007", "123.0")
@@ -307,6 +321,8 @@ def test_a_parquet_file_cut_in_half_is_refused(tmp_path: Path) -> None:
         ("user_id", ["a", None], "events.parquet row 1, column user_id", "empty"),
         ("timestamp", [1.0, np.nan], "events.parquet row 1, column timestamp", "missing"),
         ("timestamp", [1.0, np.inf], "events.parquet row 1, column timestamp", "plausible"),
+        ("timestamp", [[1], [2]], "events.parquet row 0, column timestamp", "neither number"),
+        ("channel", [[1], [2]], "events.parquet row 0, column channel", "no text"),
         ("label", [1.0, 7.0], "events.parquet row 1, column label", "the label is 7"),
     ],
 )

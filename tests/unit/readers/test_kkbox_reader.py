@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import InvalidDataError
 from core.log import EventLog
-from domains.music.readers import kkbox
+from domains.music.readers import kkbox, kkbox_clock
 
 TRAIN = "msno,song_id,source_system_tab,source_screen_name,source_type,target\n"
 ROWS = (
@@ -116,7 +116,7 @@ def test_rows_of_the_test_file_enter_nothing(write: Write) -> None:
 def test_a_piece_keeps_the_pace_of_the_full_file_and_its_labels_lag_in_rows(write: Write) -> None:
     rows = "".join(f"anna,s{i},,,,0\n" for i in range(100))
     log = kkbox.read(write(train=TRAIN + rows), label_lag_rows=10)
-    pace = (kkbox.END_S - kkbox.START_S) / kkbox.FULL_ROWS
+    pace = (kkbox_clock.END_S - kkbox_clock.START_S) / kkbox_clock.FULL_ROWS
     assert log.time_s[0] == 1471190400
     assert log.time_s[-1] == pytest.approx(1471190400 + 99 * pace)
     assert log.position.tolist() == [i / 100 for i in range(100)]
@@ -133,7 +133,7 @@ def test_the_lag_defaults_to_a_twentieth_of_the_rows_and_at_least_one(write: Wri
 def test_the_full_file_spans_its_months_and_labels_mature_after_thirty_days(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kkbox, "FULL_ROWS", 3)
+    monkeypatch.setattr(kkbox_clock, "FULL_ROWS", 3)
     log = kkbox.read(write())
     assert log.time_s.tolist() == [1471190400, 1475539200, 1479888000]
     assert (log.matures_at_s - log.time_s == 30 * 86400).all()

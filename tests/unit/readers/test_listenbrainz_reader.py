@@ -85,10 +85,24 @@ def test_a_personal_export_is_one_users_log_in_folders(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "10.jsonl").write_text(listen(START, user=None) + "\n")
     (folder / "11.jsonl.gz").write_bytes(gzip.compress(listen(START + 1, user=None).encode()))
+    (tmp_path / "feedback.jsonl").write_text('{"score": 1}\n')
     log = listenbrainz.read(tmp_path)
     assert log.users.ids == ("exporter",)
     assert len(log) == 2
     assert any("names its user" in note for note in log.notes)
+    (tmp_path / "user.json").write_text('{"user_id": 7, "username": "rob"}\n')
+    assert listenbrainz.read(tmp_path).users.ids == ("rob",)
+    (tmp_path / "user.json").write_text('{"user_id"')
+    with pytest.raises(InvalidDataError, match=r"user.json: not a JSON document"):
+        listenbrainz.read(tmp_path)
+
+
+def test_a_dump_is_read_from_its_folder_of_listens(tmp_path: Path) -> None:
+    folder = tmp_path / "listenbrainz-dump-1-full" / "listens" / "2023"
+    folder.mkdir(parents=True)
+    (folder / "10.listens").write_text(listen(START) + "\n" + listen(5) + "\n")
+    with pytest.raises(InvalidDataError, match=r"full/listens/2023/10.listens:2: listened_at is 5"):
+        listenbrainz.read(tmp_path)
 
 
 @pytest.mark.parametrize("duration", ["unknown", -5, None, True, [1], 10**400])
