@@ -10,8 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.errors import InvalidDataError
-from core.schema import Branch, Field, Kind, Schema
+from core.log_tables import (
+    check_events,
+    entity_table,
+    first_of_pair,
+    given,
+    positions,
+    texts,
+)
+from core.schema import Branch, Schema
 
 UNKNOWN_LABEL = -1
 """In `EventLog.labels`: the label rule derives it from the events that follow."""
@@ -28,6 +35,10 @@ class Outcome(StrEnum):
     SKIP = "skip"
     PURCHASE = "purchase"
     BOOKING = "booking"
+
+
+INTERACTIONS = (Outcome.PLAY, Outcome.REPLAY, Outcome.PURCHASE, Outcome.BOOKING)
+"""Outcomes by which a user takes an object: these can be examples, and these are returns."""
 
 
 class TieRule(StrEnum):
@@ -80,10 +91,12 @@ class EventLog:
         tie_group: (n,) int64, never decreasing; equal values share a moment.
         context: field name -> (n,) str values, '' unknown.
         outcome: (n,) str values of `Outcome`.
-        is_example: (n,) bool, the event may be an example (first of its pair, warmed up).
+        is_example: (n,) bool, the event may be an example (first interaction of its pair, warmed
+            up; or a row whose file gives its label).
         labels: (n,) int8: 1, 0 or UNKNOWN_LABEL (the replay derives it by the label rule).
         matures_at_s: (n,) float64 on the log's clock: when the label becomes known.
-        position: (n,) float64 in [0, 1): place in the chronological split; NaN for no example.
+        position: (n,) float64 in [0, 1): place in the chronological split; NaN for no example and
+            for examples without a label in the file whose horizon the log ends too early to see.
         matures_position: (n,) float64: the position at which the label is known (may exceed 1).
         row_id: (n,) int64: 0-based data row of the event file, for predictions.
         notes: facts that reports must state (mapped clocks, lags set in rows, dropped rows).
@@ -122,6 +135,9 @@ def build_log(
     label_rule: LabelRule,
     tie_rule: TieRule,
     where: str,
+    users_where: str = "users",
+    objects_where: str = "objects",
+    default_outcome: Outcome = Outcome.PLAY,
     pools: Mapping[str, frozenset[str]] | None = None,
     notes: Sequence[str] = (),
 ) -> EventLog:
@@ -131,14 +147,18 @@ def build_log(
         domain: name of the domain.
         schema: which columns count; others are ignored.
         events: columns `user_id`, `object_id`, `time_s` (float64 seconds) and optionally
-            `user_time_s`, `outcome`, `label` (0/1), `matures_at_s`, `is_example`, `position` and
-            `matures_position`, the context fields; the index is not used, `row_id` defaults to
-            the row number. Rows may come in any order: they are sorted by time, stably.
+            `user_time_s`, `outcome`, `label` (0, 1, or UNKNOWN_LABEL), `matures_at_s`,
+            `is_example`, `position` and `matures_position`, the context fields; the index is not
+            used, `row_id` defaults to the row number. Rows may come in any order: they are sorted
+            by time, stably. Categorical columns are the quickest.
         users: `user_id` plus any user fields; users only seen in events get absent attributes.
         objects: `object_id`, optionally `title`, plus any object fields.
         label_rule: horizon and warm-up.
         tie_rule: what shares a moment.
-        where: name of the event file, for errors.
+        where: name of the event file, for errors; lines are those of its rows as given.
+        users_where: name of the user file, for errors.
+        objects_where: name of the object file, for errors.
+        default_outcome: what an event without an outcome says.
         pools: pool name -> object ids.
         notes: facts that reports must state.
 
@@ -146,166 +166,57 @@ def build_log(
         InvalidDataError: no events, a missing column, an empty id, a time that is not finite, a
             label other than 0 and 1, a duplicate entity. The message names file and line.
     """
-    _check_events(events, where)
-    row_id = (
-        events["row_id"].to_numpy(np.int64)
-        if "row_id" in events
-        else np.arange(len(events), dtype=np.int64)
-    )
-    time_s = events["time_s"].to_numpy(np.float64)
-    order = np.argsort(time_s, kind="stable")
-    events = events.iloc[order].reset_index(drop=True)
-    row_id, time_s = row_id[order], time_s[order]
-
-    user_table, user_index = _entities(users, "user_id", schema.user, events["user_id"], "users")
-    object_table, object_index = _entities(
-        objects, "object_id", schema.object, events["object_id"], "objects"
-    )
+    check_events(events, where)
     n = len(events)
-    tie_group = (
-        np.arange(n, dtype=np.int64)
-        if tie_rule is TieRule.ROW
-        else np.concatenate([[0], np.cumsum(np.diff(time_s) > 0)]).astype(np.int64)
+    row_id = events["row_id"].to_numpy(np.int64) if "row_id" in events else np.arange(n)
+    time_s = events["time_s"].to_numpy(np.float64)
+    if not (np.diff(time_s) >= 0).all():
+        order = np.argsort(time_s, kind="stable")
+        events, row_id, time_s = events.iloc[order], row_id[order], time_s[order]
+
+    user_ids, user_columns, user_titles, user_index = entity_table(
+        users, "user_id", schema.user, events["user_id"], users_where
     )
-    first = _first_of_pair(user_index, object_index, len(object_table))
-    warm = time_s >= time_s[0] + label_rule.warm_up_s if label_rule.warm_up_s else np.ones(n, bool)
-    outcome = _strings(events.get("outcome"), n)
-    outcome[outcome == ""] = Outcome.PLAY.value
-    explicit = np.isin(outcome, [Outcome.LIKE, Outcome.DISLIKE, Outcome.UNLIKE, Outcome.SKIP])
-    is_example = (
-        events["is_example"].to_numpy(bool) if "is_example" in events else first & warm & ~explicit
+    object_ids, object_columns, object_titles, object_index = entity_table(
+        objects, "object_id", schema.object, events["object_id"], objects_where
     )
-    labels = (
-        events["label"].to_numpy(np.int8)
-        if "label" in events
-        else np.full(n, UNKNOWN_LABEL, np.int8)
-    )
-    matures_at_s = (
-        events["matures_at_s"].to_numpy(np.float64)
-        if "matures_at_s" in events
-        else time_s + label_rule.horizon_s
-    )
-    position, matures_position = _positions(events, is_example, time_s, matures_at_s)
+    outcome = texts(events.get("outcome"), n)
+    outcome[outcome == ""] = default_outcome.value
+    if "is_example" in events:
+        is_example = events["is_example"].to_numpy(np.bool_)
+    else:
+        taken = np.isin(outcome, [str(interaction) for interaction in INTERACTIONS])
+        first = first_of_pair(user_index, object_index, taken, len(object_ids))
+        is_example = first & (time_s >= time_s[0] + label_rule.warm_up_s)
+    labels = given(events, "label", np.full(n, UNKNOWN_LABEL, np.int8))
+    matures_at_s = given(events, "matures_at_s", time_s + label_rule.horizon_s)
+    decided = is_example & ((labels != UNKNOWN_LABEL) | (matures_at_s <= time_s[-1]))
+    position, matures_position = positions(decided, time_s, matures_at_s)
+    shared = np.concatenate([[0], np.cumsum(np.diff(time_s) > 0)]).astype(np.int64)
     return EventLog(
         domain=domain,
-        users=user_table,
-        objects=object_table,
+        users=Entities(user_ids, user_columns, user_titles),
+        objects=Entities(object_ids, object_columns, object_titles),
         user_index=user_index,
         object_index=object_index,
         time_s=time_s,
-        user_time_s=(
-            events["user_time_s"].to_numpy(np.float64) if "user_time_s" in events else time_s
-        ),
-        tie_group=tie_group,
-        context={f.name: _strings(events.get(f.name), n) for f in schema.context},
+        user_time_s=given(events, "user_time_s", time_s),
+        tie_group=shared if tie_rule is TieRule.TIMESTAMP else np.arange(n),
+        context={f.name: texts(events.get(f.name), n) for f in schema.context},
         outcome=outcome,
         is_example=is_example,
         labels=labels,
         matures_at_s=matures_at_s,
-        position=position,
-        matures_position=matures_position,
+        position=given(events, "position", position),
+        matures_position=given(events, "matures_position", matures_position),
         row_id=row_id,
         pools=dict(pools or {}),
         notes=tuple(notes),
     )
 
 
-def _check_events(events: pd.DataFrame, where: str) -> None:
-    for column in ("user_id", "object_id", "time_s"):
-        if column not in events:
-            raise InvalidDataError(
-                where, f"column {column!r} is missing, found {list(events.columns)}", "Add it"
-            )
-    if events.empty:
-        raise InvalidDataError(where, "there are no events", "Give a log with at least one row")
-    for column in ("user_id", "object_id"):
-        bad = np.flatnonzero(events[column].isna() | (events[column].astype(str) == ""))
-        if len(bad):
-            raise InvalidDataError(
-                f"{where}:{bad[0] + 2}", f"{column} is empty", "Every event needs both ids"
-            )
-    bad = np.flatnonzero(~np.isfinite(events["time_s"].to_numpy(np.float64)))
-    if len(bad):
-        raise InvalidDataError(
-            f"{where}:{bad[0] + 2}", "the time is not a finite number", "Mend or drop the row"
-        )
-    if "label" in events:
-        bad = np.flatnonzero(~events["label"].isin([0, 1]))
-        if len(bad):
-            got = events["label"].iloc[bad[0]]
-            raise InvalidDataError(
-                f"{where}:{bad[0] + 2}", f"label is {got!r}", "Labels are 0 or 1"
-            )
-
-
-def _strings(column: pd.Series | None, n: int) -> NDArray[np.generic]:
-    if column is None:
-        return np.full(n, "", dtype=object)
-    return column.astype(object).where(column.notna(), "").astype(str).to_numpy(object)
-
-
-def _entities(
-    table: pd.DataFrame, key: str, fields: Sequence[Field], seen: pd.Series, what: str
-) -> tuple[Entities, NDArray[np.int32]]:
-    """The table's rows plus the ids seen only in events, and the index of each event's id."""
-    ids = table[key].astype(str)
-    duplicate = np.flatnonzero(ids.duplicated())
-    if len(duplicate):
-        raise InvalidDataError(
-            f"{what}:{duplicate[0] + 2}",
-            f"{key} {ids.iloc[duplicate[0]]!r} stands twice",
-            "Keep one row for each",
-        )
-    seen_ids = seen.astype(str)
-    extra = seen_ids[~seen_ids.isin(ids)].drop_duplicates()
-    index = pd.Index(pd.concat([ids, extra], ignore_index=True))
-    table = table.set_index(ids).reindex(index)
-    columns: dict[str, NDArray[np.generic]] = {}
-    for f in fields:
-        if f.kind in (Kind.CATEGORY, Kind.CATEGORY_SET):
-            columns[f.name] = _strings(table.get(f.name), len(index))
-        elif f.name in table:
-            columns[f.name] = table[f.name].to_numpy(np.float64)
-        else:
-            columns[f.name] = np.full(len(index), np.nan)
-    titles = _strings(table.get("title"), len(index))
-    entities = Entities(tuple(str(i) for i in index), columns, tuple(titles.tolist()))
-    return entities, index.get_indexer(pd.Index(seen_ids)).astype(np.int32)
-
-
-def _first_of_pair(
-    user_index: NDArray[np.int32], object_index: NDArray[np.int32], n_objects: int
-) -> NDArray[np.bool_]:
-    pair = user_index.astype(np.int64) * n_objects + object_index
-    first = np.zeros(len(pair), bool)
-    first[np.unique(pair, return_index=True)[1]] = True
-    return first
-
-
-def _positions(
-    events: pd.DataFrame,
-    is_example: NDArray[np.bool_],
-    time_s: NDArray[np.float64],
-    matures_at_s: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Rank among the examples, unless the reader sets the positions (split by user)."""
-    if "position" in events:
-        return (
-            events["position"].to_numpy(np.float64),
-            events["matures_position"].to_numpy(np.float64),
-        )
-    count = max(int(is_example.sum()), 1)
-    position = np.full(len(events), np.nan)
-    position[is_example] = np.arange(is_example.sum()) / count
-    # The first example at or after the moment of maturity tells the position; labels that mature
-    # after the log's last example are not known within it: beyond 1.
-    rank = np.searchsorted(time_s[is_example], matures_at_s, side="left")
-    beyond = matures_at_s > time_s[-1]
-    matures_position = np.where(beyond, 2.0, rank / count)
-    return position, matures_position
-
-
 __all__ = [
+    "INTERACTIONS",
     "UNKNOWN_LABEL",
     "Branch",
     "Entities",
