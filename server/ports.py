@@ -1,0 +1,149 @@
+"""What the server needs from a store, as Protocols: synchronous, safe across threads.
+
+The server calls every method from its database executor, never from the event loop. Strings are
+already checked: ids of users and objects hold 1 to 256 bytes of UTF-8 (a feedback user id too),
+event and recommendation ids at most 128, and none holds NUL or another control character.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from core.log import Outcome
+from core.requests import FeedbackEvent, RankedItem
+
+
+@dataclass(frozen=True)
+class NewFeedback:
+    """One feedback event before it has a place in the log."""
+
+    event_id: str
+    """Chosen by the caller, unique for ever and across domains: a repeat counts once."""
+    user_id: str
+    object_id: str
+    outcome: Outcome
+    occurred_at_s: float | None = None
+    """Epoch seconds as the caller says; None means now."""
+    recommendation_id: str = ""
+    """The answered Recommend that led to it; empty when there was none."""
+    organic: bool = False
+    value: float = 0.0
+    """Strength in the domain's unit; always finite."""
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AppendResult:
+    """What became of each row, by its index in the call; every index is in exactly one tuple."""
+
+    accepted: tuple[int, ...]
+    """Rows that are in the log now, ascending."""
+    duplicates: tuple[int, ...]
+    """Rows whose event_id was in the log before or came earlier in the same call, ascending."""
+
+
+class FeedbackLog(Protocol):
+    """The append-only log of feedback: its sequence *is* the order in which state changes."""
+
+    def append(
+        self, domain: str, rows: Sequence[NewFeedback], clock_floor_s: float, now_s: float
+    ) -> AppendResult:
+        """Store rows in the order given; durable before it returns, all or nothing.
+
+        Appends are serialised across threads and processes: a row becomes visible to `read_after`
+        only when no row with a lower sequence can appear any more. Sequences start at 1, strictly
+        increase and may have gaps; one numbering may serve all domains.
+
+        A row's log time is max(min(occurred_at_s or now_s, now_s), last log time of the domain,
+        clock_floor_s): late events are taken as of now, and log time never decreases along the
+        sequence of a domain.
+
+        Args:
+            domain: name of the domain.
+            rows: what to store; may be empty.
+            clock_floor_s: latest moment the domain's state has seen, in seconds.
+            now_s: the caller's clock, epoch seconds.
+        """
+        ...
+
+    def read_after(self, domain: str, sequence: int, limit: int) -> list[FeedbackEvent]:
+        """The domain's next rows: sequence strictly greater, ascending, at most `limit`."""
+        ...
+
+
+@dataclass(frozen=True)
+class QueueKey:
+    """Names the one queue version that is valid at a time."""
+
+    domain: str
+    user_key: str
+    """`u:` + user id, or `a:` + a random hex for an anonymous request. At most 258 bytes."""
+    fingerprint: str
+    """Hex digest of the request fields that shape a queue; at most 64 characters."""
+
+
+@dataclass(frozen=True)
+class QueueRecord:
+    """One immutable version of a ranked list."""
+
+    key: QueueKey
+    queue_id: str
+    """uuid4 hex; page tokens are bound to it."""
+    model_version: str
+    created_at_s: float
+    """Epoch seconds."""
+    items: tuple[RankedItem, ...]
+    """Best first; probabilities survive storage bit for bit."""
+    fallbacks: tuple[str, ...] = ()
+
+
+class QueueStore(Protocol):
+    """The newest queue version for each key (one blob each)."""
+
+    def put(self, record: QueueRecord) -> None:
+        """Store a queue version; the one under the same key, if any, is replaced."""
+        ...
+
+    def get(self, key: QueueKey) -> QueueRecord | None:
+        """The version under this key, or None."""
+        ...
+
+    def drop_before(self, created_at_s: float) -> int:
+        """Delete queues created strictly before a moment (epoch seconds); how many."""
+        ...
+
+
+@dataclass(frozen=True)
+class ShownItem:
+    """One item of an answered page."""
+
+    object_id: str
+    rank: int
+    """Place in the whole queue, from 1."""
+    probability: float
+
+
+@dataclass(frozen=True)
+class RecommendationRecord:
+    """One answered Recommend call (one page): feedback refers to its id."""
+
+    recommendation_id: str
+    """uuid4 hex."""
+    domain: str
+    user_id: str
+    """Empty for an anonymous request."""
+    queue_id: str
+    model_version: str
+    created_at_s: float
+    """Epoch seconds."""
+    items: tuple[ShownItem, ...]
+
+
+class RecommendationStore(Protocol):
+    """The log of answered recommendations."""
+
+    def add(self, record: RecommendationRecord) -> None:
+        """Store one; the id is new."""
+        ...
