@@ -14,6 +14,7 @@ from server.testing.fakes import (
     MemoryRecommendationStore,
 )
 from server.testing.harness import QUIET, LogLines, Parts, RunningServer, in_loop, running_server
+from server.testing.refusals import bad_fields, reason, refused, retry_after_s
 
 __all__ = [
     "CATALOGUE",
@@ -31,6 +32,10 @@ __all__ = [
     "MemoryRecommendationStore",
     "Parts",
     "RunningServer",
+    "bad_fields",
     "in_loop",
+    "reason",
+    "refused",
+    "retry_after_s",
     "running_server",
 ]

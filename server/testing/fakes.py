@@ -331,6 +331,7 @@ class MemoryQueueStore:
     """Queues that last as long as the object."""
 
     records: dict[QueueKey, QueueRecord] = field(default_factory=dict)
+    _emptied: Event = field(default_factory=Event)
 
     def put(self, record: QueueRecord) -> None:
         """Replace the version under the key."""
@@ -345,7 +346,14 @@ class MemoryQueueStore:
         old = [key for key, record in self.records.items() if record.created_at_s < created_at_s]
         for key in old:
             del self.records[key]
+        if not self.records and old:
+            self._emptied.set()
         return len(old)
+
+    def wait_until_empty(self) -> None:
+        """Return once the last queue was forgotten."""
+        if not self._emptied.wait(PATIENCE_S):
+            raise TimeoutError("the queues were never swept")
 
 
 @dataclass
