@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
@@ -89,6 +90,27 @@ class Slate:
     """object id -> the filter that removed it."""
 
 
+class GenreStatus(StrEnum):
+    """What became of a question about the sound of a track."""
+
+    OK = "ok"
+    TRACK_WITHOUT_AUDIO = "track_without_audio"
+    """There is no sound of the track; known or unknown, it was not an error to ask."""
+
+
+@dataclass(frozen=True)
+class GenreAnswer:
+    """Genre and neighbours of a sound; both are empty unless the status is OK."""
+
+    status: GenreStatus
+    genres: tuple[tuple[str, float], ...] = ()
+    """(genre, probability), most likely first."""
+    neighbours: tuple[tuple[str, float, str], ...] = ()
+    """(track id, cosine, genre), nearest first."""
+    note: str = ""
+    """What to know before trusting the answer."""
+
+
 @dataclass(frozen=True)
 class FeedbackEvent:
     """One stored feedback row, in log order."""
@@ -151,4 +173,20 @@ class Engine(Protocol):
 
     def still_allowed(self, user_id: str, object_ids: Sequence[str]) -> NDArray[np.bool_]:
         """Which of a queue's items (n,) the user has not taken or disliked meanwhile."""
+        ...
+
+
+class GenreCapability(Protocol):
+    """An optional capability of a domain whose objects have a sound. Safe across threads."""
+
+    def by_track(
+        self, track_id: str, k: int, same_genre: bool, pool_ids: frozenset[str] | None
+    ) -> GenreAnswer:
+        """Genres and the k nearest tracks of a track's sound; `pool_ids` None allows all."""
+        ...
+
+    def by_audio(
+        self, audio: bytes, k: int, same_genre: bool, pool_ids: frozenset[str] | None
+    ) -> GenreAnswer:
+        """The same for a sound file; InvalidRequestError names `audio` when it is not one."""
         ...

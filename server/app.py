@@ -1,0 +1,116 @@
+"""The composition root: every part of the server is made here, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from encore.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
+from encore.v1.recommender_service_pb2_grpc import add_RecommenderServiceServicer_to_server
+
+from core.requests import Engine
+from server.executors import BoundedExecutor
+from server.handlers.feedback import FeedbackHandler
+from server.handlers.genre import GenreHandler
+from server.handlers.recommend import RecommendHandler
+from server.handlers.score import ScoreHandler
+from server.interceptors import AccessLog, CallChain, Counting, Errors
+from server.lifecycle import EncoreServer
+from server.logs import Log, json_log
+from server.metrics import Metrics
+from server.pages import PageTokens
+from server.ports import FeedbackLog, QueueStore, RecommendationStore
+from server.servicers import AdminServicer, RecommenderServicer
+from server.serving import Capabilities, Clock, Serving
+from server.settings import Settings
+from server.tail import FeedbackTail
+
+
+def build_server(
+    settings: Settings,
+    engines: Mapping[str, Engine],
+    capabilities: Mapping[str, Capabilities],
+    feedback_log: FeedbackLog,
+    queues: QueueStore,
+    recommendations: RecommendationStore,
+    clock: Clock,
+    log: Log | None = None,
+) -> EncoreServer:
+    """A server, not started.
+
+    Args:
+        settings: ports, limits, drain.
+        engines: domain -> engine. Read anew in every call: put a new engine in to swap it. The
+            set of domains is fixed here.
+        capabilities: domain -> what it offers beside its engine.
+        feedback_log: where feedback is made durable.
+        queues: where ranked lists are kept.
+        recommendations: where answered pages are kept.
+        clock: epoch seconds.
+        log: where to log; by default JSON lines on standard output.
+    """
+    log = log or json_log(level=settings.log_level)
+    metrics = Metrics()
+    executor = partial(
+        BoundedExecutor, retry_after_s=settings.retry_after_s, observe=metrics.observe_stage
+    )
+    scoring = executor(
+        "scoring", workers=settings.scoring_workers, waiting=settings.scoring_waiting
+    )
+    database = executor(
+        "database", workers=settings.database_workers, waiting=settings.database_waiting
+    )
+    metrics.watch_depth("scoring", lambda: scoring.waiting)
+    metrics.watch_depth("database", lambda: database.waiting)
+
+    serving = Serving(engines, capabilities, clock)
+    metrics.watch_models(serving.engines)
+    tails = {
+        domain: FeedbackTail(domain, partial(engines.__getitem__, domain), feedback_log)
+        for domain in engines
+    }
+
+    score = ScoreHandler(serving, scoring, metrics)
+    tokens = PageTokens(settings.page_token_key.get_secret_value().encode())
+    recommender = RecommenderServicer(
+        score,
+        RecommendHandler(
+            serving,
+            scoring,
+            database,
+            queues,
+            recommendations,
+            tokens,
+            metrics,
+            settings.queue_size,
+        ),
+        GenreHandler(serving, scoring),
+        FeedbackHandler(serving, database, feedback_log, tails, metrics, settings.clock_skew_s),
+        settings.max_audio_bytes,
+    )
+    admin = AdminServicer(score, serving)
+
+    def chain() -> CallChain:
+        counting, access_log = Counting(metrics), AccessLog(log)
+
+        def unknown(path: str) -> None:
+            counting.unknown()
+            access_log.unknown(path)
+
+        # Outermost first: what is counted and logged is what the caller got, after the errors
+        # have become statuses.
+        return CallChain((counting, access_log, Errors(log)), unknown)
+
+    return EncoreServer(
+        settings,
+        serving,
+        tails,
+        queues,
+        scoring,
+        database,
+        metrics,
+        log,
+        chain,
+        partial(add_RecommenderServiceServicer_to_server, recommender),
+        partial(add_AdminServiceServicer_to_server, admin),
+    )

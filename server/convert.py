@@ -1,0 +1,291 @@
+"""Between protobuf and the core's values; whatever a caller may get wrong in form is said here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from encore.v1 import admin_service_pb2 as admin_pb
+from encore.v1 import common_pb2 as common_pb
+from encore.v1 import recommender_service_pb2 as pb
+
+from core.errors import InvalidRequestError
+from core.log import Outcome
+from core.requests import Engine, GenreStatus, RecommendRequest, ScoreRequest, UserRef
+from server.checks import MAX_ID_BYTES, MAX_OBJECT_IDS, MAX_REQUEST_ID_BYTES, Checks
+from server.handlers.feedback import FeedbackAnswer, FeedbackCall, Rejection
+from server.handlers.genre import GenreHeard, GenreQuery
+from server.handlers.recommend import PageAnswer, PageRequest
+from server.handlers.score import Features, Scored
+from server.pages import MAX_TOKEN_BYTES
+from server.ports import NewFeedback
+
+DEFAULT_PAGE = 10
+MAX_PAGE = 100
+MAX_EVENTS = 1_000
+MAX_DEBUG_OBJECTS = 1_000
+MAX_EVENT_ID_BYTES = 128
+NO_CAP = 2**31 - 1
+MAX_EPOCH_S = 253_402_300_799
+"""The last second of the year 9999, where protobuf's Timestamp ends."""
+
+PROFILES: Mapping[int, str] = MappingProxyType(
+    {
+        common_pb.PROFILE_UNSPECIFIED: "full",
+        common_pb.PROFILE_FULL: "full",
+        common_pb.PROFILE_LIGHT: "light",
+    }
+)
+OUTCOMES: Mapping[int, Outcome] = MappingProxyType(
+    {
+        common_pb.OUTCOME_PLAY: Outcome.PLAY,
+        common_pb.OUTCOME_REPLAY: Outcome.REPLAY,
+        common_pb.OUTCOME_LIKE: Outcome.LIKE,
+        common_pb.OUTCOME_DISLIKE: Outcome.DISLIKE,
+        common_pb.OUTCOME_UNLIKE: Outcome.UNLIKE,
+        common_pb.OUTCOME_SKIP: Outcome.SKIP,
+        common_pb.OUTCOME_PURCHASE: Outcome.PURCHASE,
+        common_pb.OUTCOME_BOOKING: Outcome.BOOKING,
+    }
+)
+GENRE_STATUSES: Mapping[GenreStatus, pb.GenreStatus.ValueType] = MappingProxyType(
+    {
+        GenreStatus.OK: pb.GENRE_STATUS_OK,
+        GenreStatus.TRACK_WITHOUT_AUDIO: pb.GENRE_STATUS_TRACK_WITHOUT_AUDIO,
+    }
+)
+
+
+def score_request(request: pb.ScoreRequest) -> ScoreRequest:
+    """A Score request; InvalidRequestError names every field that is malformed."""
+    checks = Checks()
+    _check_circumstances(checks, request)
+    _check_profile(checks, request.profile)
+    checks.ids("object_ids", request.object_ids, at_least=1, at_most=MAX_OBJECT_IDS)
+    checks.finish()
+    return ScoreRequest(
+        _user(request.user),
+        tuple(request.object_ids),
+        dict(request.context),
+        PROFILES[request.profile],
+    )
+
+
+def score_response(scored: Scored, *, include_members: bool) -> pb.ScoreResponse:
+    """The answer, packed."""
+    members = scored.answer.member_probabilities if include_members else {}
+    return pb.ScoreResponse(
+        object_ids=scored.answer.object_ids,
+        probabilities=scored.answer.probabilities.tolist(),
+        members=[
+            pb.MemberScores(member=name, probabilities=members[name].tolist())
+            for name in sorted(members)
+        ],
+        missing_ids=scored.answer.missing_ids,
+        model_version=scored.model_version,
+    )
+
+
+def page_request(request: pb.RecommendRequest) -> PageRequest:
+    """A Recommend request; InvalidRequestError names every field that is malformed."""
+    checks = Checks()
+    _check_circumstances(checks, request)
+    _check_profile(checks, request.profile)
+    checks.between("page_size", request.page_size, 0, MAX_PAGE)
+    checks.text("page_token", request.page_token, MAX_TOKEN_BYTES)
+    checks.text("pool", request.pool, MAX_ID_BYTES)
+    checks.ids("candidate_ids", request.candidate_ids, at_least=0, at_most=MAX_OBJECT_IDS)
+    checks.ids("exclude_ids", request.exclude_ids, at_least=0, at_most=MAX_OBJECT_IDS)
+    cap = request.max_per_facet if request.HasField("max_per_facet") else None
+    if cap is not None:
+        checks.between("max_per_facet", cap, 0, NO_CAP)
+    checks.finish()
+    return PageRequest(
+        request.domain,
+        RecommendRequest(
+            _user(request.user),
+            dict(request.context),
+            pool=request.pool,
+            candidate_ids=tuple(dict.fromkeys(request.candidate_ids)),
+            exclude_ids=tuple(dict.fromkeys(request.exclude_ids)),
+            max_per_facet=NO_CAP if cap == 0 else cap,
+            profile=PROFILES[request.profile],
+        ),
+        size=request.page_size or DEFAULT_PAGE,
+        token=request.page_token,
+        validate_only=request.validate_only,
+    )
+
+
+def page_response(page: PageAnswer) -> pb.RecommendResponse:
+    """The page."""
+    return pb.RecommendResponse(
+        recommendation_id=page.recommendation_id,
+        items=[
+            pb.RecommendedItem(
+                object_id=item.object_id,
+                probability=item.probability,
+                rank=rank,
+                sources=item.sources,
+                reasons=item.reasons,
+            )
+            for rank, item in page.items
+        ],
+        next_page_token=page.next_token,
+        model_version=page.model_version,
+        fallbacks=page.fallbacks,
+    )
+
+
+def genre_query(request: pb.GenreNeighborRequest, max_audio_bytes: int) -> GenreQuery:
+    """A GenreNeighbor request; InvalidRequestError names every field that is malformed."""
+    checks = Checks()
+    _check_request_id(checks, request.request_id)
+    checks.between("k", request.k, 0, MAX_PAGE)
+    checks.text("pool", request.pool, MAX_ID_BYTES)
+    asked = request.WhichOneof("query")
+    if asked == "track_id":
+        checks.id("track_id", request.track_id)
+    elif asked is None:
+        checks.refuse("query", "is missing: send track_id or audio")
+    elif not 0 < len(request.audio) <= max_audio_bytes:
+        checks.refuse("audio", f"must have 1 to {max_audio_bytes} bytes, got {len(request.audio)}")
+    checks.finish()
+    return GenreQuery(
+        request.k or DEFAULT_PAGE,
+        request.same_genre,
+        request.pool,
+        request.track_id,
+        request.audio,
+    )
+
+
+def genre_response(heard: GenreHeard) -> pb.GenreNeighborResponse:
+    """Genres and neighbours."""
+    answer = heard.answer
+    return pb.GenreNeighborResponse(
+        status=GENRE_STATUSES[answer.status],
+        genres=[pb.GenreProbability(genre=g, probability=p) for g, p in answer.genres],
+        neighbors=[
+            pb.TrackNeighbor(track_id=track_id, cosine=cosine, genre=genre)
+            for track_id, cosine, genre in answer.neighbours
+        ],
+        note=answer.note,
+        model_version=heard.model_version,
+    )
+
+
+def feedback_call(request: pb.FeedbackRequest) -> FeedbackCall:
+    """The events one by one: a malformed event is rejected alone, the call only as a whole."""
+    checks = Checks()
+    _check_request_id(checks, request.request_id)
+    if not 1 <= len(request.events) <= MAX_EVENTS:
+        checks.refuse("events", f"must hold 1 to {MAX_EVENTS}, got {len(request.events)}")
+    checks.finish()
+    readable: dict[int, NewFeedback] = {}
+    unreadable: list[Rejection] = []
+    for index, event in enumerate(request.events):
+        try:
+            readable[index] = _new_feedback(event)
+        except InvalidRequestError as error:
+            unreadable.append(Rejection(index, str(error)))
+    return FeedbackCall(readable, unreadable)
+
+
+def feedback_response(answer: FeedbackAnswer) -> pb.FeedbackResponse:
+    """What became of the events."""
+    return pb.FeedbackResponse(
+        accepted=answer.accepted,
+        duplicates=answer.duplicates,
+        rejected=[pb.RejectedEvent(index=r.index, reason=r.reason) for r in answer.rejected],
+        model_version=answer.model_version,
+    )
+
+
+def features_request(request: admin_pb.DebugFeaturesRequest) -> ScoreRequest:
+    """A DebugFeatures request as the Score request whose features it asks for."""
+    checks = Checks()
+    _check_user(checks, request.user)
+    checks.mapping("context", request.context)
+    checks.ids("object_ids", request.object_ids, at_least=1, at_most=MAX_DEBUG_OBJECTS)
+    checks.finish()
+    return ScoreRequest(_user(request.user), tuple(request.object_ids), dict(request.context))
+
+
+def features_response(features: Features) -> admin_pb.DebugFeaturesResponse:
+    """The batch, row after row."""
+    batch = features.batch
+    return admin_pb.DebugFeaturesResponse(
+        number_columns=[column.name for column in batch.columns.numbers],
+        numbers=batch.numbers.ravel().tolist(),
+        code_columns=[column.name for column in batch.columns.codes],
+        codes=batch.codes.ravel().tolist(),
+        model_version=features.model_version,
+    )
+
+
+def serving_model(engine: Engine) -> admin_pb.ServingModel:
+    """One engine in service."""
+    return admin_pb.ServingModel(
+        domain=engine.domain, model_version=engine.model_version, watermark=engine.watermark
+    )
+
+
+def _new_feedback(event: pb.FeedbackEvent) -> NewFeedback:
+    checks = Checks()
+    checks.id("event_id", event.event_id, MAX_EVENT_ID_BYTES)
+    checks.id("user_id", event.user_id)
+    checks.id("object_id", event.object_id)
+    checks.text("recommendation_id", event.recommendation_id, MAX_EVENT_ID_BYTES)
+    checks.mapping("context", event.context)
+    if event.outcome not in OUTCOMES:
+        checks.refuse("outcome", f"unknown outcome {event.outcome}: send one of the enum Outcome")
+    if not math.isfinite(event.value):
+        checks.refuse("value", f"must be finite, got {event.value}")
+    occurred_at_s = _occurred_at_s(checks, event)
+    checks.finish()
+    return NewFeedback(
+        event.event_id,
+        event.user_id,
+        event.object_id,
+        OUTCOMES[event.outcome],
+        occurred_at_s,
+        event.recommendation_id,
+        event.organic,
+        event.value,
+        dict(event.context),
+    )
+
+
+def _occurred_at_s(checks: Checks, event: pb.FeedbackEvent) -> float | None:
+    if not event.HasField("occurred_at"):
+        return None
+    seconds, nanos = event.occurred_at.seconds, event.occurred_at.nanos
+    if not (0 <= seconds <= MAX_EPOCH_S and 0 <= nanos < 1_000_000_000):
+        checks.refuse("occurred_at", f"must lie in 1970 to 9999, got {seconds} s and {nanos} ns")
+    return seconds + nanos * 1e-9
+
+
+def _check_circumstances(checks: Checks, request: pb.ScoreRequest | pb.RecommendRequest) -> None:
+    _check_request_id(checks, request.request_id)
+    _check_user(checks, request.user)
+    checks.mapping("context", request.context)
+
+
+def _check_user(checks: Checks, user: common_pb.User) -> None:
+    checks.text("user.id", user.id, MAX_ID_BYTES)
+    checks.mapping("user.attributes", user.attributes)
+
+
+def _check_request_id(checks: Checks, request_id: str) -> None:
+    checks.text("request_id", request_id, MAX_REQUEST_ID_BYTES)
+
+
+def _check_profile(checks: Checks, profile: int) -> None:
+    if profile not in PROFILES:
+        checks.refuse("profile", f"unknown profile {profile}: send one of the enum Profile")
+
+
+def _user(user: common_pb.User) -> UserRef:
+    return UserRef(user.id, dict(user.attributes))

@@ -1,0 +1,1 @@
+"""What each call does, on plain values: no transport, no protobuf."""

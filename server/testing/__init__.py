@@ -1,0 +1,41 @@
+"""For tests of the server and its callers: fakes that keep the contracts, a real server."""
+
+from server.testing.fakes import (
+    CATALOGUE,
+    NEW_OBJECT,
+    PATIENCE_S,
+    TAKEN_BEFORE,
+    FakeEngine,
+    FakeGenre,
+    Gate,
+    ManualClock,
+    MemoryFeedbackLog,
+    MemoryQueueStore,
+    MemoryRecommendationStore,
+)
+from server.testing.harness import QUIET, LogLines, Parts, RunningServer, in_loop, running_server
+from server.testing.refusals import bad_fields, reason, refused, retry_after_s
+
+__all__ = [
+    "CATALOGUE",
+    "NEW_OBJECT",
+    "PATIENCE_S",
+    "QUIET",
+    "TAKEN_BEFORE",
+    "FakeEngine",
+    "FakeGenre",
+    "Gate",
+    "LogLines",
+    "ManualClock",
+    "MemoryFeedbackLog",
+    "MemoryQueueStore",
+    "MemoryRecommendationStore",
+    "Parts",
+    "RunningServer",
+    "bad_fields",
+    "in_loop",
+    "reason",
+    "refused",
+    "retry_after_s",
+    "running_server",
+]

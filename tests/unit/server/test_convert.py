@@ -1,0 +1,160 @@
+"""What protobuf says becomes what the core says; the form is checked on the way."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from encore.v1 import common_pb2 as common_pb
+from encore.v1 import recommender_service_pb2 as pb
+
+from core.errors import InvalidRequestError
+from core.log import Outcome
+from core.requests import GenreStatus, RankedItem
+from server import convert
+from server.handlers.recommend import PageAnswer
+
+GOOD_EVENT = pb.FeedbackEvent(
+    event_id="e1", user_id="ann", object_id="t1", outcome=common_pb.OUTCOME_PLAY
+)
+
+
+def reason(event: pb.FeedbackEvent) -> str:
+    call = convert.feedback_call(pb.FeedbackRequest(events=[event]))
+    assert call.readable == {}
+    (rejection,) = call.unreadable
+    return rejection.reason
+
+
+def changed(**fields: object) -> pb.FeedbackEvent:
+    event = pb.FeedbackEvent()
+    event.CopyFrom(GOOD_EVENT)
+    event.MergeFrom(pb.FeedbackEvent(**fields))  # type: ignore[arg-type]
+    return event
+
+
+def bad_fields(call: object) -> list[str]:
+    with pytest.raises(InvalidRequestError) as caught:
+        call()  # type: ignore[operator]
+    return [violation.field for violation in caught.value.violations]
+
+
+def test_every_outcome_of_the_core_has_one_in_the_contract_and_the_other_way_round() -> None:
+    assert set(convert.OUTCOMES.values()) == set(Outcome)
+    assert set(convert.OUTCOMES) == set(common_pb.Outcome.values()) - {0}
+    for number, outcome in convert.OUTCOMES.items():
+        assert common_pb.Outcome.Name(number) == f"OUTCOME_{outcome.name}"  # type: ignore[arg-type]
+
+
+def test_every_genre_status_has_one_in_the_contract_and_the_other_way_round() -> None:
+    assert set(convert.GENRE_STATUSES) == set(GenreStatus)
+    assert set(convert.GENRE_STATUSES.values()) == set(pb.GenreStatus.values()) - {0}
+
+
+def test_every_profile_of_the_contract_is_known() -> None:
+    assert set(convert.PROFILES) == set(common_pb.Profile.values())
+
+
+def test_everything_wrong_with_a_request_is_said_at_once() -> None:
+    request = pb.ScoreRequest(
+        user=common_pb.User(id="a\0", attributes={"age": "x" * 2000}),
+        object_ids=["fine", ""],
+        context={"source_tab": "\n"},
+        profile=99,  # type: ignore[arg-type]
+        request_id="r" * 129,
+    )
+    assert bad_fields(lambda: convert.score_request(request)) == [
+        "request_id",
+        "user.id",
+        'user.attributes["age"]',
+        'context["source_tab"]',
+        "profile",
+        "object_ids[1]",
+    ]
+
+
+def test_page_size_zero_means_ten_and_the_limits_hold() -> None:
+    assert convert.page_request(pb.RecommendRequest()).size == 10
+    assert convert.page_request(pb.RecommendRequest(page_size=100)).size == 100
+    for size in (-1, 101):
+        request = pb.RecommendRequest(page_size=size)
+        assert bad_fields(lambda request=request: convert.page_request(request)) == ["page_size"]
+
+
+@pytest.mark.parametrize(("sent", "cap"), [(None, None), (0, convert.NO_CAP), (3, 3)])
+def test_an_absent_cap_is_the_domains_and_zero_is_none(sent: int | None, cap: int | None) -> None:
+    request = pb.RecommendRequest(max_per_facet=sent)
+    assert convert.page_request(request).request.max_per_facet == cap
+
+
+def test_candidates_named_twice_are_ranked_once() -> None:
+    request = pb.RecommendRequest(candidate_ids=["b", "a", "b"])
+    assert convert.page_request(request).request.candidate_ids == ("b", "a")
+
+
+def test_objects_named_twice_are_scored_twice() -> None:
+    assert convert.score_request(pb.ScoreRequest(object_ids=["a", "a"])).object_ids == ("a", "a")
+
+
+def test_ranks_and_tokens_of_a_page_are_sent() -> None:
+    page = PageAnswer("v1", "rec", ((7, RankedItem("t1", 0.5, ("als",), ("why",))),), "next", ())
+    sent = convert.page_response(page)
+    assert (sent.items[0].rank, sent.items[0].object_id, sent.next_page_token) == (7, "t1", "next")
+
+
+def test_a_genre_query_needs_a_track_or_a_sound() -> None:
+    ask = pb.GenreNeighborRequest()
+    assert bad_fields(lambda: convert.genre_query(ask, 10)) == ["query"]
+    too_long = pb.GenreNeighborRequest(audio=b"x" * 11)
+    assert bad_fields(lambda: convert.genre_query(too_long, 10)) == ["audio"]
+    silent = pb.GenreNeighborRequest(audio=b"")
+    assert bad_fields(lambda: convert.genre_query(silent, 10)) == ["audio"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"event_id": "e" * 129}, "event_id"),
+        ({"user_id": "u" * 257}, "user_id"),
+        ({"object_id": "t\0"}, "object_id"),
+        ({"outcome": 99}, "outcome"),
+        ({"value": math.nan}, "value"),
+        ({"value": math.inf}, "value"),
+        ({"occurred_at": {"seconds": -1}}, "occurred_at"),
+        ({"occurred_at": {"seconds": 2**62}}, "occurred_at"),
+        ({"occurred_at": {"nanos": 1_000_000_000}}, "occurred_at"),
+        ({"recommendation_id": "\x01"}, "recommendation_id"),
+        ({"context": {"source_tab": "x" * 1025}}, 'context["source_tab"]'),
+    ],
+)
+def test_a_malformed_event_is_rejected_with_the_field(
+    fields: dict[str, object], named: str
+) -> None:
+    assert reason(changed(**fields)).startswith(f"{named}: ")
+
+
+@pytest.mark.parametrize("missing", ["event_id", "user_id", "object_id", "outcome"])
+def test_an_event_without_what_it_needs_is_rejected(missing: str) -> None:
+    event = changed()
+    event.ClearField(missing)  # type: ignore[arg-type]
+    assert reason(event).startswith(f"{missing}: ")
+
+
+def test_a_good_event_keeps_its_place_among_bad_ones() -> None:
+    call = convert.feedback_call(
+        pb.FeedbackRequest(events=[pb.FeedbackEvent(), GOOD_EVENT, pb.FeedbackEvent()])
+    )
+    assert list(call.readable) == [1]
+    assert [rejection.index for rejection in call.unreadable] == [0, 2]
+
+
+def test_fractions_of_a_second_are_kept() -> None:
+    event = changed(occurred_at={"seconds": 10, "nanos": 500_000_000})
+    call = convert.feedback_call(pb.FeedbackRequest(events=[event]))
+    assert call.readable[0].occurred_at_s == 10.5
+
+
+@pytest.mark.parametrize("count", [0, 1001])
+def test_a_call_holds_one_to_a_thousand_events(count: int) -> None:
+    request = pb.FeedbackRequest(events=[GOOD_EVENT] * count)
+    assert bad_fields(lambda: convert.feedback_call(request)) == ["events"]
