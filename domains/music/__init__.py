@@ -1,1 +1,36 @@
-"""The music domain."""
+"""Music: will the listener play the track again within 30 days?"""
+
+from __future__ import annotations
+
+from core.domain import Domain
+from core.log import TieRule
+from core.recommend.contracts import Stages
+from core.recommend.filters import InPool, NotDisliked, NotExcluded, NotSeen
+from core.recommend.rerankers import CapPerFacet
+from core.recommend.sources import ItemToItem, LatentNearest, Popular
+from core.training import Recipe
+from domains.music.genre import MusicGenre
+from domains.music.readers import READERS
+from domains.music.readers.generic import LABEL_RULE, OUTCOMES
+from domains.music.schema import SCHEMA
+from domains.music.simulation import simulate_log
+
+DOMAIN = Domain(
+    name="music",
+    schema=SCHEMA,
+    outcomes=frozenset(OUTCOMES),
+    label_rule=LABEL_RULE,
+    tie_rule=TieRule.TIMESTAMP,
+    readers=READERS,
+    simulator=simulate_log,
+    stages=Stages(
+        sources=(ItemToItem(), LatentNearest(), Popular()),
+        # The cheapest first: what one removes the next does not look at.
+        filters=(InPool(), NotExcluded(), NotSeen(), NotDisliked()),
+        rerankers=(CapPerFacet(cap=3),),
+    ),
+    recipe=Recipe(),
+    genre=MusicGenre(),
+)
+
+__all__ = ["DOMAIN"]

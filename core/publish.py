@@ -1,0 +1,170 @@
+"""From a log to a published bundle: replay, evaluate as of the test block, refit as of the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+from typing import Any
+
+from core.bundle import write_bundle
+from core.domain import Domain
+from core.engine import GENRE, RETRIEVAL, SCORE, STATE
+from core.ensemble import Ensemble
+from core.examples import ExampleTable, replay_examples
+from core.log import EventLog
+from core.models import RECIPES, Compute
+from core.models.base import Progress
+from core.retrieval.item_neighbours import build_item_neighbours
+from core.state.state import State
+from core.training import Evaluation, Fitted, Recipe, evaluate, fit_as_of
+
+LIBRARIES = ("numpy", "numba", "lightgbm", "torch", "scikit-learn", "catboost", "librosa")
+"""Whose versions a manifest names."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A log replayed and measured."""
+
+    state: State
+    """At the end of the log."""
+    table: ExampleTable
+    fitted: Fitted
+    """As of the begin of the test block."""
+    evaluation: Evaluation
+
+
+def evaluate_log(
+    domain: Domain,
+    log: EventLog,
+    recipe: Recipe,
+    compute: Compute,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+) -> Evaluated:
+    """Replay, fit as of the begin of the test block, score the block once."""
+    state = State(domain.schema, domain.label_rule.horizon_s, domain.tie_rule)
+    table = replay_examples(
+        log, state, base_share=recipe.base_share, seed=seed, progress=progress
+    )
+    trainers = RECIPES[recipe.trainers](compute)
+    fitted = fit_as_of(table, recipe.test_start, recipe, trainers, seed=seed, progress=progress)
+    return Evaluated(
+        state, table, fitted, evaluate(log, table, fitted.ensemble, recipe, seed=seed)
+    )
+
+
+def publish(
+    domain: Domain,
+    log: EventLog,
+    evaluated: Evaluated,
+    recipe: Recipe,
+    compute: Compute,
+    *,
+    root: Path,
+    version: str,
+    commit: str,
+    seed: int,
+    progress: Progress | None = None,
+) -> Path:
+    """Refit the measured recipe on everything known at the end of the log and write the bundle.
+
+    Args:
+        root: directory of all bundles.
+        version: name of this one; later versions must sort later.
+        commit: git commit of the code, or empty.
+
+    Returns:
+        The bundle's directory.
+    """
+    trainers = RECIPES[recipe.trainers](compute)
+    report = progress or (lambda *_: None)
+    final = fit_as_of(evaluated.table, 1.0, recipe, trainers, seed=seed, progress=progress)
+    report("item-to-item", 0.0)
+    neighbours = build_item_neighbours(evaluated.state.arrays)
+    report("item-to-item", 1.0)
+    parts = {
+        STATE: evaluated.state.save,
+        SCORE: final.ensemble.save,
+        RETRIEVAL: neighbours.save,
+    }
+    if domain.genre is not None:
+        genre = domain.genre.build(seed=seed, progress=lambda done: report("genre model", done))
+        parts[GENRE] = genre.save
+    codes = evaluated.table.features.columns.codes
+    return write_bundle(
+        root,
+        domain=domain.name,
+        version=version,
+        schema=domain.schema,
+        cardinalities={column.vocabulary: column.cardinality for column in codes},
+        watermark=0,
+        content={
+            **report_of(domain, log, evaluated, recipe, seed=seed),
+            "published": {
+                "blocks": final.blocks.sizes(),
+                "iterations": dict(final.iterations),
+                "stacks": _stacks(final.ensemble),
+            },
+            "commit": commit,
+            "libraries": {name: distribution_version(name) for name in LIBRARIES},
+            "python": sys.version.split()[0],
+        },
+        parts=parts,
+    )
+
+
+def report_of(
+    domain: Domain, log: EventLog, evaluated: Evaluated, recipe: Recipe, *, seed: int
+) -> dict[str, Any]:
+    """What was measured on what, as plain values: the manifest and `encore evaluate` share it."""
+    evaluation = evaluated.evaluation
+    return {
+        "data": {
+            "events": len(log),
+            "users": len(set(log.user_index.tolist())),
+            "objects": len(set(log.object_index.tolist())),
+            "first_time_s": float(log.time_s[0]),
+            "last_time_s": float(log.time_s[-1]),
+            "examples": len(evaluated.table),
+            "notes": list(log.notes),
+        },
+        "seed": seed,
+        "recipe": asdict(recipe),
+        "evaluation": {
+            "says": (
+                "scored once on the latest examples by members that knew only labels matured "
+                "before them; the published members repeat the recipe on everything up to now"
+            ),
+            "test_rows": len(evaluation.rows),
+            "blocks": evaluated.fitted.blocks.sizes(),
+            "iterations": dict(evaluated.fitted.iterations),
+            "stacks": _stacks(evaluated.fitted.ensemble),
+            "ensembles": {p.value: f.to_json() for p, f in evaluation.ensembles.items()},
+            "context_masked": {p.value: f.to_json() for p, f in evaluation.masked.items()},
+            "member_roc_auc": dict(evaluation.members),
+        },
+        "domain": domain.name,
+    }
+
+
+def _stacks(ensemble: Ensemble) -> Mapping[str, Any]:
+    return {profile.value: stack.to_json() for profile, stack in ensemble.stacks.items()}
+
+
+def write_predictions(path: Path, log: EventLog, evaluation: Evaluation) -> None:
+    """Write `row_id,probability` for every row of the test block; the whole file or none."""
+    lines = ["row_id,probability"]
+    lines += [
+        f"{row_id},{probability!r}"
+        for row_id, probability in zip(
+            log.row_id[evaluation.rows].tolist(), evaluation.probabilities.tolist(), strict=True
+        )
+    ]
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    temporary.replace(path)
