@@ -55,7 +55,9 @@ class ContextTable:
         if words is None or isinstance(words, str):
             codes = np.array([code_of.get(words or "", len(known))], dtype=np.int64)
         else:
-            codes = np.array([code_of.get(w or "", len(known)) for w in words], dtype=np.int64)
+            # Tables mark missing words in ways of their own: None, NaN, NA.
+            texts = (word if isinstance(word, str) else "" for word in words)
+            codes = np.array([code_of.get(text, len(known)) for text in texts], dtype=np.int64)
         return codes if size is None else np.broadcast_to(codes, (size,))
 
     def _effects(self, parameters: WorldParameters) -> Floats:

@@ -172,8 +172,7 @@ def _habits(world: World) -> Habits:
     """From where the users of a world play."""
     parameters = world.parameters
     shares = np.array([row.share for row in parameters.contexts])
-    liking = np.append(world.population.tab_habits, np.zeros((len(world.population), 1)), axis=1)
-    weights = shares * np.exp(liking[:, world.contexts.row_tabs])
+    weights = shares * np.exp(world.population.tab_habits[:, world.contexts.row_tabs])
     of_artist = [row.type in ARTIST_TYPES for row in parameters.contexts]
     return Habits(
         contexts=np.cumsum(weights, axis=1) / weights.sum(axis=1, keepdims=True),

@@ -107,7 +107,7 @@ class WorldParameters:
     """Mean first plays of a session."""
 
     # The true logit of a return; standard deviations are those over the events of the log.
-    intercept: float = -0.385
+    intercept: float = -0.37
     """Mean logit."""
     taste_sd: float = 0.84
     """Latent taste, user x track: about 35 % of the variance."""
@@ -126,10 +126,10 @@ class WorldParameters:
     genre_sd: float = 0.345
     """Genre effect: with length and age about 10 %."""
     length_effect: tuple[tuple[float, float], ...] = (
-        (1.8, -0.62),
+        (1.8, -0.67),
         (3.1, 0.03),
         (4.9, 0.03),
-        (7.0, -0.62),
+        (7.0, -0.67),
     )
     """Effect of the length in minutes, linear between these knots."""
     age_effect: tuple[tuple[float, float], ...] = (

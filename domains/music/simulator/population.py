@@ -53,9 +53,9 @@ class Population:
     age_effects: Floats
     """Effect of the told or hidden age on the logit."""
     tab_effects: Floats
-    """A user's own liking of each tab: (n_users, n_tabs)."""
+    """A user's own liking of each tab, the missing one last: (n_users, n_tabs + 1)."""
     tab_habits: Floats
-    """Log of how much more than others a user plays from each tab: (n_users, n_tabs)."""
+    """Log of how much more than others a user plays from each tab: (n_users, n_tabs + 1)."""
     taste_base: Floats
     """Lasting taste: (n_users, d)."""
     taste_cosine: Floats
@@ -96,8 +96,10 @@ def create_population(
         hidden, parameters.hidden_age_effect, np.interp(ages, knots[:, 0], knots[:, 1])
     )
     tabs = len({row.tab for row in parameters.contexts if row.tab})
-    tab_effects = parameters.user_tab_sd * rng.standard_normal((users, tabs))
-    tab_habits = parameters.context_spread * rng.standard_normal((users, tabs))
+    # A last column of zeros: nobody has a liking for the missing tab.
+    known = np.append(np.ones(tabs), 0.0)
+    tab_effects = parameters.user_tab_sd * rng.standard_normal((users, tabs + 1)) * known
+    tab_habits = parameters.context_spread * rng.standard_normal((users, tabs + 1)) * known
     base, cosine, sine, speeds = _draw_taste(parameters, seed, users)
     return Population(
         histories=histories,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from core.errors import InvalidDataError
@@ -44,5 +44,6 @@ def staged_directory(out: Path, last: str) -> Iterator[Path]:
         for target in moved:
             target.unlink(missing_ok=True)
         for path in created:
-            path.rmdir()
+            with suppress(OSError):  # someone else may have put something there meanwhile
+                path.rmdir()
         raise

@@ -19,6 +19,13 @@ from domains.music.simulator.catalogue import (
     track_count,
 )
 from domains.music.simulator.contexts import Context, ContextTable
+from domains.music.simulator.identifiers import (
+    OBJECT_PREFIX,
+    USER_PREFIX,
+    Entities,
+    identifiers,
+    indices,
+)
 from domains.music.simulator.kernels import UserTaste, sigmoid, taste_matches
 from domains.music.simulator.parameters import PARAMETERS, WorldParameters
 from domains.music.simulator.population import Population, create_population
@@ -30,9 +37,7 @@ FEWEST_EVENTS = 1_000
 """Below this a world has a handful of users and no marginals to speak of."""
 
 _FORMAT = "encore-music-world/1"
-_ID_DIGITS = 7
 
-Entities = Sequence[str] | Sequence[int] | npt.NDArray[np.str_] | npt.NDArray[np.object_] | Ints
 Times = Sequence[int] | Sequence[float] | npt.NDArray[np.number] | float
 
 
@@ -122,12 +127,12 @@ class World:
     @cached_property
     def user_ids(self) -> npt.NDArray[np.str_]:
         """Ids of all users by index: (n_users,)."""
-        return np.array([f"u{i:0{_ID_DIGITS}}" for i in range(len(self.population))])
+        return identifiers(USER_PREFIX, len(self.population))
 
     @cached_property
     def object_ids(self) -> npt.NDArray[np.str_]:
         """Ids of all tracks by index: (n_tracks,)."""
-        return np.array([f"t{i:0{_ID_DIGITS}}" for i in range(len(self.catalogue))])
+        return identifiers(OBJECT_PREFIX, len(self.catalogue))
 
     def user_indices(self, users: Entities) -> Ints:
         """Dense indices of users given by id or index: (n,).
@@ -135,7 +140,7 @@ class World:
         Raises:
             InvalidRequestError: a user that is not of this world.
         """
-        return _indices(users, "users", "u", len(self.population))
+        return indices(users, "users", USER_PREFIX, len(self.population))
 
     def object_indices(self, objects: Entities) -> Ints:
         """Dense indices of tracks given by id or index: (n,).
@@ -143,7 +148,7 @@ class World:
         Raises:
             InvalidRequestError: a track that is not of this world.
         """
-        return _indices(objects, "objects", "t", len(self.catalogue))
+        return indices(objects, "objects", OBJECT_PREFIX, len(self.catalogue))
 
     def probability(
         self, users: Entities, objects: Entities, context: Context, times: Times
@@ -175,17 +180,16 @@ class World:
             ) from None
         people, tracks = self.population, self.catalogue
         taste = self.parameters.taste_sd * self._matches(u, o, t)
-        own_tab = np.append(people.tab_effects, np.zeros((len(people), 1)), axis=1)[u, tabs]
         user = people.effects[u]
         track = tracks.effects[o]
-        surroundings = self.contexts.effects[tabs, types] + own_tab
+        surroundings = self.contexts.effects[tabs, types] + people.tab_effects[u, tabs]
         content = tracks.content_effects[o] + people.age_effects[u]
         total = self.parameters.intercept + taste + user + track + surroundings + content
         return LogitParts(taste, user, track, surroundings, content, total)
 
     def attraction(self, user: str | int, objects: Entities, t: float) -> Floats:
         """Probability that the user takes each track when they look at it: (n,)."""
-        u, o, times = self._rows(_one(user), objects, t)
+        u, o, times = self._rows(user, objects, t)
         logits = (
             self.parameters.attraction_intercept
             + self.parameters.choice_taste * self._matches(u, o, times)
@@ -220,7 +224,7 @@ class World:
         examined = np.ones(size, dtype=np.bool_)
         examined[1:] = np.logical_and.accumulate(stays[:-1])
         taken = examined & takes
-        returns = rng.random(size) < self.probability(_one(user), o, context, t)
+        returns = rng.random(size) < self.probability(user, o, context, t)
         return ListResponse(examined, taken, taken & returns)
 
     def to_json(self) -> dict[str, object]:
@@ -248,14 +252,14 @@ class World:
             parameters = WorldParameters.from_json(plain["parameters"])
             if parameters.checksum() != plain["parameters_sha256"]:
                 raise ValueError("its parameters do not match their checksum")
-            world = (plain["events"], plain["seed"], plain["start_s"])
-            if not all(isinstance(value, int) for value in world):
+            sizes = (plain["events"], plain["seed"], plain["start_s"])
+            if not all(isinstance(value, int) for value in sizes):
                 raise ValueError("events, seed and start_s must be whole numbers")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return cls(sizes[0], sizes[1], parameters, sizes[2])
+        except (OSError, ValueError, KeyError, TypeError, InvalidRequestError) as error:
             raise InvalidDataError(
                 str(path), f"not a world: {error}", "Simulate it again"
             ) from error
-        return cls(world[0], world[1], parameters, world[2])
 
     def _matches(self, users: Ints, objects: Ints, times: Floats) -> Floats:
         return taste_matches(self.taste, self.catalogue.taste, users, objects, times - self.start_s)
@@ -263,8 +267,12 @@ class World:
     def _rows(self, users: Entities, objects: Entities, times: Times) -> tuple[Ints, Ints, Floats]:
         u, o = self.user_indices(users), self.object_indices(objects)
         t = np.atleast_1d(np.asarray(times, dtype=np.float64))
+        if not np.isfinite(t).all():
+            raise InvalidRequestError(
+                [FieldViolation("times", "not all are finite: give epoch seconds")]
+            )
         try:
-            u, o, t = np.broadcast_arrays(u, o, t)
+            shape = np.broadcast_shapes(u.shape, o.shape, t.shape)
         except ValueError:
             raise InvalidRequestError(
                 [
@@ -275,36 +283,9 @@ class World:
                     )
                 ]
             ) from None
-        return u, o, t
-
-
-def _one(entity: str | int) -> Entities:
-    return [entity] if isinstance(entity, str) else np.array([entity])
-
-
-def _indices(entities: Entities, field: str, prefix: str, size: int) -> Ints:
-    """Ids or indices as checked indices: (n,)."""
-    given = np.atleast_1d(np.asarray(entities))
-    if given.dtype.kind in "iu" or not len(given):
-        indices = given.astype(np.int64)
-    else:
-        indices = np.array([_number(str(name), prefix) for name in given], dtype=np.int64)
-    wrong = np.flatnonzero((indices < 0) | (indices >= size))
-    if len(wrong):
-        raise InvalidRequestError(
-            [
-                FieldViolation(
-                    f"{field}[{i}]",
-                    f"{given[i]!s} is not of this world: it ends with {prefix}{size - 1:07}",
-                )
-                for i in wrong[:10]
-            ]
+        # Copies: the kernels are compiled for contiguous arrays, once.
+        return (
+            np.broadcast_to(u, shape).copy(),
+            np.broadcast_to(o, shape).copy(),
+            np.broadcast_to(t, shape).copy(),
         )
-    return indices
-
-
-def _number(name: str, prefix: str) -> int:
-    """The index in an id, or -1 if it is no id."""
-    digits = name[len(prefix) :]
-    is_id = name.startswith(prefix) and len(digits) == _ID_DIGITS
-    return int(digits) if is_id and digits.isascii() and digits.isdigit() else -1
