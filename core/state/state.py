@@ -173,7 +173,7 @@ class State:
         return float(self.arrays.totals.numbers[CLOCK])
 
     def advance(self, time_s: float) -> None:
-        """Let labels mature up to a moment; nothing else."""
+        """Let the labels mature whose horizon closed before a moment; nothing else."""
         advance(self.arrays, time_s, _NO_LABELS)
 
     def features(

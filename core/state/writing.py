@@ -67,14 +67,16 @@ MIN_SINGULAR = 1e-3
 
 @njit(cache=True)
 def advance(s: StateArrays, time: float, labels_out: NDArray[np.int8]) -> None:
-    """Let every label mature whose horizon has closed by `time`; nothing else.
+    """Let every label mature whose horizon closed before `time`; nothing else.
 
-    The labels of log rows are also written to `labels_out[row]`.
+    A return at the very end of the horizon counts, and events of that moment may be yet to come:
+    so a label that is due at `time` itself still waits. The labels of log rows are also written to
+    `labels_out[row]`.
     """
     p = s.pending
     half_life = s.shape.outcome_half_life[0]
     origin = s.totals.numbers[ORIGIN]
-    while p.sizes[HEAPED] > 0 and p.matures_at[p.heap[0]] <= time:
+    while p.sizes[HEAPED] > 0 and p.matures_at[p.heap[0]] < time:
         slot = pop(p)
         entry = p.entries[slot]
         moment = p.matures_at[slot]
@@ -94,8 +96,10 @@ def advance(s: StateArrays, time: float, labels_out: NDArray[np.int8]) -> None:
                 _count_label(s.values.counts[entry[i]], label, moment, half_life)
                 _count_pair_label(s.user_value, user, entry[i], label, moment - origin, half_life)
         met = find_or_add(s.user_object, pair_key(user, obj))
-        s.user_object.rows[met, UO_PENDING] = 0.0
-        if entry[P_ROW] >= 0:
+        if s.user_object.rows[met, UO_PENDING] == slot + 1:  # the pair's latest label
+            s.user_object.rows[met, UO_PENDING] = 0.0
+        # Rows of a log that was replayed before, in a bundle say, have nobody to report to.
+        if 0 <= entry[P_ROW] < len(labels_out):
             labels_out[entry[P_ROW]] = np.int8(label)
     s.totals.numbers[CLOCK] = max(s.totals.numbers[CLOCK], time)
 
