@@ -24,9 +24,13 @@ class Simulator(Protocol):
         *,
         events: int,
         seed: int,
+        start_s: float | None = None,
         progress: Callable[[float], None] | None = None,
-    ) -> None:
-        """Write into `out`, which must be new or empty: all files or none."""
+    ) -> object:
+        """Write into `out`, which must be new or empty: all files or none.
+
+        The log begins at `start_s` (epoch seconds), by default at the simulator's own moment.
+        """
         ...
 
 
@@ -65,7 +69,8 @@ class Domain:
     label_rule: LabelRule
     tie_rule: TieRule
     readers: Readers
-    simulator: Simulator
+    simulators: Mapping[str, Simulator]
+    """By the format they write, the usual one first."""
     stages: Stages
     """Sources, filters and rerankers, in order."""
     recipe: Recipe = field(default_factory=Recipe)

@@ -231,12 +231,15 @@ class DomainEngine:
             declared = next((f for f in self._domain.schema.user if f.name == name), None)
             if declared is None:
                 known = ", ".join(f.name for f in self._domain.schema.user)
-                violations.append(FieldViolation(where, f"unknown field: {self.domain} has {known}"))
+                problem = f"unknown field: {self.domain} has {known}"
+                violations.append(FieldViolation(where, problem))
                 continue
             value = _parsed(declared, text)
             if value is None:
                 violations.append(
-                    FieldViolation(where, f"{text!r} is not a {declared.kind.value}: {declared.doc}")
+                    FieldViolation(
+                        where, f"{text!r} is not a {declared.kind.value}: {declared.doc}"
+                    )
                 )
             else:
                 attributes[name] = value

@@ -50,7 +50,7 @@ class Figures:
         return {k: _plain(v) for k, v in asdict(self).items()}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     return None if isinstance(value, float) and np.isnan(value) else value

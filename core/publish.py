@@ -48,14 +48,10 @@ def evaluate_log(
 ) -> Evaluated:
     """Replay, fit as of the begin of the test block, score the block once."""
     state = State(domain.schema, domain.label_rule.horizon_s, domain.tie_rule)
-    table = replay_examples(
-        log, state, base_share=recipe.base_share, seed=seed, progress=progress
-    )
+    table = replay_examples(log, state, base_share=recipe.base_share, seed=seed, progress=progress)
     trainers = RECIPES[recipe.trainers](compute)
     fitted = fit_as_of(table, recipe.test_start, recipe, trainers, seed=seed, progress=progress)
-    return Evaluated(
-        state, table, fitted, evaluate(log, table, fitted.ensemble, recipe, seed=seed)
-    )
+    return Evaluated(state, table, fitted, evaluate(log, table, fitted.ensemble, recipe, seed=seed))
 
 
 def publish(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+from core.requests import Engine
 from encore.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from encore.v1.recommender_service_pb2_grpc import add_RecommenderServiceServicer_to_server
-
-from core.requests import Engine
 from server.executors import BoundedExecutor
 from server.handlers.feedback import FeedbackHandler
 from server.handlers.genre import GenreHandler

@@ -6,13 +6,12 @@ import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from encore.v1 import admin_service_pb2 as admin_pb
-from encore.v1 import common_pb2 as common_pb
-from encore.v1 import recommender_service_pb2 as pb
-
 from core.errors import InvalidRequestError
 from core.log import Outcome
 from core.requests import Engine, GenreStatus, RecommendRequest, ScoreRequest, UserRef
+from encore.v1 import admin_service_pb2 as admin_pb
+from encore.v1 import common_pb2 as common_pb
+from encore.v1 import recommender_service_pb2 as pb
 from server.checks import MAX_ID_BYTES, MAX_OBJECT_IDS, MAX_REQUEST_ID_BYTES, Checks
 from server.handlers.feedback import FeedbackAnswer, FeedbackCall, Rejection
 from server.handlers.genre import GenreHeard, GenreQuery

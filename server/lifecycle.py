@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from encore.v1 import admin_service_pb2, recommender_service_pb2
 from grpc import aio
 from grpc_health.v1.health import aio as health_aio  # type: ignore[import-untyped]
 from grpc_health.v1.health_pb2 import HealthCheckResponse  # type: ignore[import-untyped]
 from prometheus_client import start_http_server
 
+from encore.v1 import admin_service_pb2, recommender_service_pb2
 from server.background import Periodic
 from server.deadline import NO_DEADLINE
 from server.executors import BoundedExecutor

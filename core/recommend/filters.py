@@ -17,7 +17,7 @@ class InPool:
     name: str = "not in the pool"
 
     def keep(self, query: Query, objects: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """(n,)"""
+        """Which stay (n,)."""
         return np.ones(len(objects), bool) if query.pool is None else query.pool[objects]
 
 
@@ -28,7 +28,7 @@ class NotExcluded:
     name: str = "excluded"
 
     def keep(self, query: Query, objects: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """(n,)"""
+        """Which stay (n,)."""
         excluded = [query.state.objects.get(i) for i in query.request.exclude_ids]
         return ~np.isin(objects, np.array(excluded, np.int32))
 
@@ -40,7 +40,7 @@ class NotSeen:
     name: str = "seen"
 
     def keep(self, query: Query, objects: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """(n,)"""
+        """Which stay (n,)."""
         return ~query.state.met(query.user, objects)
 
 
@@ -51,5 +51,5 @@ class NotDisliked:
     name: str = "disliked"
 
     def keep(self, query: Query, objects: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """(n,)"""
+        """Which stay (n,)."""
         return np.asarray(query.state.opinions(query.user, objects) >= 0)

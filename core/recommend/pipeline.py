@@ -45,7 +45,7 @@ def gather(query: Query, stages: Stages, report: SinkReport) -> Candidates:
     for source in stages.sources:
         try:
             proposals = source.propose(query, stages.source_limit)
-        except Exception as error:  # noqa: BLE001 - the declared policy of sources
+        except Exception as error:
             report(source.name, error)
             found.fallbacks.append(f"source {source.name} failed")
             continue

@@ -14,9 +14,7 @@ from core.state.state import NOBODY
 NONE = Proposals(np.zeros(0, np.int32))
 
 
-def best(
-    scores: NDArray[np.floating], allowed: NDArray[np.bool_], limit: int
-) -> NDArray[np.int32]:
+def best(scores: NDArray[np.floating], allowed: NDArray[np.bool_], limit: int) -> NDArray[np.int32]:
     """At most `limit` allowed indices by falling score, ties by rising index; 0 is nobody."""
     indices = np.flatnonzero(allowed[1:]) + 1
     if len(indices) > limit:
@@ -91,7 +89,7 @@ class LatentNearest:
         if not vector.any():
             return NONE
         scores = objects.vector @ vector
-        allowed = objects.vector.any(axis=1)
+        allowed = np.asarray(objects.vector.any(axis=1))
         if query.pool is not None:
             allowed &= query.pool
         found = best(scores, allowed, limit)

@@ -25,6 +25,12 @@ def recency(elapsed_s: float) -> float:
 
 
 @njit(cache=True)
+def whole_s(since_origin_s: float) -> int:
+    """Whole seconds for the marks of pairs, held within int32: 68 years either way."""
+    return int(min(max(np.floor(since_origin_s), -2147483648.0), 2147483647.0))
+
+
+@njit(cache=True)
 def global_rate(label_n: float, label_sum: float) -> float:
     """The share of positives among all matured labels; 0.5 before any."""
     return (label_sum + 0.5) / (label_n + 1.0)

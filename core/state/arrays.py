@@ -35,11 +35,14 @@ MET = 0
 # Columns of `tags`.
 IS_BASE, VERSION, CODE = range(3)
 
-# Columns of PairTable rows. Times are seconds since the state's origin: float32 keeps them to
-# about a second over five months, which a recency on a log scale does not notice.
-UV_COUNT, UV_LAST, UV_LABEL_N, UV_LABEL_SUM, UV_LABEL_TIME, UV_LIKING = range(6)
-UO_COUNT, UO_LAST, UO_OPINION, UO_SKIPS, UO_PENDING = range(5)
+# Columns of PairTable rows.
+UV_COUNT, UV_LABEL_N, UV_LABEL_SUM, UV_LIKING = range(4)
+UO_COUNT, UO_OPINION, UO_SKIPS = range(3)
 OC_COUNT = 0
+# Columns of PairTable marks. Moments are whole seconds since the state's origin (`whole_s`); the
+# pending label of a pair is its slot + 1, 0 if it has none.
+UV_LAST, UV_LABEL_TIME = range(2)
+UO_LAST, UO_PENDING = range(2)
 
 # Entries of `Totals.numbers`.
 ORIGIN, CLOCK, EVENTS, ALL_LABELS, ALL_POSITIVES, LAST_TIME, TIE_GROUP = range(7)
@@ -196,9 +199,9 @@ def new_arrays(schema: Schema, shape: Shape) -> StateArrays:
             np.zeros(0, np.int64),
             np.zeros(3, np.int64),
         ),
-        user_value=new_pair_table(6),
-        user_object=new_pair_table(5),
-        object_context=new_pair_table(1),
+        user_value=new_pair_table(4, 2),
+        user_object=new_pair_table(3, 2),
+        object_context=new_pair_table(1, 0),
     )
 
 

@@ -1,4 +1,4 @@
-"""Open-addressing tables for pairs: a uint64 key leads to one row of numbers.
+"""Open-addressing tables for pairs: a uint64 key leads to a row of counts and one of marks.
 
 Python dicts cannot be used from the kernels, and a dense matrix of pairs would not fit. Keys are
 stored plus one, so that zero marks an empty slot; nothing is ever deleted.
@@ -22,19 +22,23 @@ class PairTable(NamedTuple):
     Attributes:
         keys: (capacity,) uint64, key + 1, 0 empty; capacity is a power of two.
         rows: (capacity, width) float32, what is counted of the pair at the same slot.
+        marks: (capacity, mark width) int32, moments in whole seconds and places in other arrays:
+            what float32 would blur as the log gets longer.
         size: (1,) int64, slots in use.
     """
 
     keys: NDArray[np.uint64]
     rows: NDArray[np.float32]
+    marks: NDArray[np.int32]
     size: NDArray[np.int64]
 
 
-def new_pair_table(width: int, capacity: int = 1024) -> PairTable:
-    """An empty table with rows of `width` numbers; capacity must be a power of two."""
+def new_pair_table(width: int, mark_width: int, capacity: int = 1024) -> PairTable:
+    """An empty table with `width` counts and `mark_width` marks; capacity is a power of two."""
     return PairTable(
         np.zeros(capacity, np.uint64),
         np.zeros((capacity, width), np.float32),
+        np.zeros((capacity, mark_width), np.int32),
         np.zeros(1, np.int64),
     )
 
@@ -46,7 +50,7 @@ def grown(table: PairTable, extra: int) -> PairTable:
         capacity *= 2
     if capacity == len(table.keys):
         return table
-    larger = new_pair_table(table.rows.shape[1], capacity)
+    larger = new_pair_table(table.rows.shape[1], table.marks.shape[1], capacity)
     _rehash(table, larger)
     return larger
 
@@ -97,6 +101,7 @@ def _rehash(old: PairTable, new: PairTable) -> None:
             slot = _slot(new.keys, old.keys[i])
             new.keys[slot] = old.keys[i]
             new.rows[slot] = old.rows[i]
+            new.marks[slot] = old.marks[i]
     new.size[0] = old.size[0]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.log import UNKNOWN_LABEL
-from core.state.arrays import with_pair_room
+from core.state.arrays import P_ROW, with_pair_room
 from core.state.columns import Columns, FeatureBatch
 from core.state.replaying import LogArrays, replay_rows
 from core.state.state import State
@@ -42,6 +42,7 @@ class Replay:
         self._log = log
         self._next = 0
         self.labels = np.full(len(log.time), UNKNOWN_LABEL, np.int8)
+        state.arrays.pending.entries[:, P_ROW] = -1  # labels of an earlier log are not this one's
 
     def run(
         self,
@@ -83,7 +84,7 @@ class Replay:
         return rows, numbers, codes
 
     def finish(self, time_s: float) -> None:
-        """Let the labels mature that are due by `time_s`, the end of what is known."""
+        """Let the labels mature whose horizon closed before `time_s`, the end of what is known."""
         advance(self.state.arrays, time_s, self.labels)
 
     def batch(

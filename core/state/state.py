@@ -116,6 +116,9 @@ class State:
             slots = slice(self.arrays.shape.slot_start[i], self.arrays.shape.slot_start[i + 1])
             values = self._slot_values(f, objects.columns[f.name][new_objects])
             self.arrays.objects.values[object_rows, slots] = values
+        # After the latent fit an object that nobody has met starts from its main facet's mean.
+        main = self.arrays.objects.values[object_rows, self.arrays.shape.main_slot[0]]
+        self.arrays.objects.vector[object_rows] = self.arrays.values.object_mean[main]
         for i, pool in enumerate(self.schema.pools):
             members = pools.get(pool, frozenset())
             self.arrays.objects.pools[object_rows, i] = [
@@ -173,7 +176,7 @@ class State:
         return float(self.arrays.totals.numbers[CLOCK])
 
     def advance(self, time_s: float) -> None:
-        """Let labels mature up to a moment; nothing else."""
+        """Let the labels mature whose horizon closed before a moment; nothing else."""
         advance(self.arrays, time_s, _NO_LABELS)
 
     def features(

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from core.state.arithmetic import decay
+from core.state.arithmetic import decay, whole_s
 from core.state.arrays import (
     ALL_LABELS,
     ALL_POSITIVES,
@@ -67,14 +67,16 @@ MIN_SINGULAR = 1e-3
 
 @njit(cache=True)
 def advance(s: StateArrays, time: float, labels_out: NDArray[np.int8]) -> None:
-    """Let every label mature whose horizon has closed by `time`; nothing else.
+    """Let every label mature whose horizon closed before `time`; nothing else.
 
-    The labels of log rows are also written to `labels_out[row]`.
+    A return at the very end of the horizon counts, and events of that moment may be yet to come:
+    so a label that is due at `time` itself still waits. The labels of log rows are also written to
+    `labels_out[row]`.
     """
     p = s.pending
     half_life = s.shape.outcome_half_life[0]
     origin = s.totals.numbers[ORIGIN]
-    while p.sizes[HEAPED] > 0 and p.matures_at[p.heap[0]] <= time:
+    while p.sizes[HEAPED] > 0 and p.matures_at[p.heap[0]] < time:
         slot = pop(p)
         entry = p.entries[slot]
         moment = p.matures_at[slot]
@@ -94,8 +96,10 @@ def advance(s: StateArrays, time: float, labels_out: NDArray[np.int8]) -> None:
                 _count_label(s.values.counts[entry[i]], label, moment, half_life)
                 _count_pair_label(s.user_value, user, entry[i], label, moment - origin, half_life)
         met = find_or_add(s.user_object, pair_key(user, obj))
-        s.user_object.rows[met, UO_PENDING] = 0.0
-        if entry[P_ROW] >= 0:
+        if s.user_object.marks[met, UO_PENDING] == slot + 1:  # the pair's latest label
+            s.user_object.marks[met, UO_PENDING] = 0
+        # Rows of a log that was replayed before, in a bundle say, have nobody to report to.
+        if 0 <= entry[P_ROW] < len(labels_out):
             labels_out[entry[P_ROW]] = np.int8(label)
     s.totals.numbers[CLOCK] = max(s.totals.numbers[CLOCK], time)
 
@@ -117,11 +121,12 @@ def _count_pair_label(
     since_origin: float,
     half_life: float,
 ) -> None:
-    row = user_value.rows[find_or_add(user_value, pair_key(user, value))]
-    faded = decay(since_origin - row[UV_LABEL_TIME], half_life)
+    slot = find_or_add(user_value, pair_key(user, value))
+    row, marks = user_value.rows[slot], user_value.marks[slot]
+    faded = decay(since_origin - marks[UV_LABEL_TIME], half_life)
     row[UV_LABEL_N] = row[UV_LABEL_N] * faded + 1.0
     row[UV_LABEL_SUM] = row[UV_LABEL_SUM] * faded + label
-    row[UV_LABEL_TIME] = since_origin
+    marks[UV_LABEL_TIME] = whole_s(since_origin)
 
 
 @njit(cache=True)
@@ -144,12 +149,13 @@ def interact(
     half_lives = s.shape.half_lives
     values = s.objects.values[obj]
     main_slot = s.shape.main_slot[0]
-    met = s.user_object.rows[find_or_add(s.user_object, pair_key(user, obj))]
-    if met[UO_PENDING] > 0.0:
-        _see_return(s.pending, int(met[UO_PENDING]) - 1, tie_group, time)
+    pair = find_or_add(s.user_object, pair_key(user, obj))
+    met, marks = s.user_object.rows[pair], s.user_object.marks[pair]
+    if marks[UO_PENDING] > 0:
+        _see_return(s.pending, marks[UO_PENDING] - 1, tie_group, time)
     if opens_label:
         slot = push(s.pending, user, obj, context, matures_at, tie_group, label, row)
-        met[UO_PENDING] = slot + 1
+        marks[UO_PENDING] = slot + 1
     first_of_object = s.objects.counts[obj, COUNT] == 0.0
     _count(s.users.counts[user], user_time, half_lives)
     _count(s.objects.counts[obj], time, half_lives)
@@ -192,7 +198,7 @@ def interact(
             s.totals.facet_singular,
         )
     met[UO_COUNT] += 1.0
-    met[UO_LAST] = user_since_origin
+    marks[UO_LAST] = whole_s(user_since_origin)
     _remember(s.users.trail[user], obj)
     s.objects.tags[obj, VERSION] += 1
     s.totals.numbers[EVENTS] += 1.0
@@ -242,10 +248,10 @@ def _count_value(
 @njit(cache=True)
 def _meet_value(user_value: PairTable, user: int, value: int, user_since_origin: float) -> float:
     """Count the meeting of user and value; returns how often they had met before."""
-    row = user_value.rows[find_or_add(user_value, pair_key(user, value))]
-    before = float(row[UV_COUNT])
-    row[UV_COUNT] += 1.0
-    row[UV_LAST] = user_since_origin
+    pair = find_or_add(user_value, pair_key(user, value))
+    before = float(user_value.rows[pair, UV_COUNT])
+    user_value.rows[pair, UV_COUNT] += 1.0
+    user_value.marks[pair, UV_LAST] = whole_s(user_since_origin)
     return before
 
 

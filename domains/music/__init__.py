@@ -13,7 +13,7 @@ from domains.music.genre import MusicGenre
 from domains.music.readers import READERS
 from domains.music.readers.generic import LABEL_RULE, OUTCOMES
 from domains.music.schema import SCHEMA
-from domains.music.simulation import simulate_log
+from domains.music.simulation import SIMULATORS
 
 DOMAIN = Domain(
     name="music",
@@ -22,7 +22,7 @@ DOMAIN = Domain(
     label_rule=LABEL_RULE,
     tie_rule=TieRule.TIMESTAMP,
     readers=READERS,
-    simulator=simulate_log,
+    simulators=SIMULATORS,
     stages=Stages(
         sources=(ItemToItem(), LatentNearest(), Popular()),
         # The cheapest first: what one removes the next does not look at.

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from encore.v1 import admin_service_pb2 as pb
 from encore.v1.admin_service_pb2_grpc import AdminServiceServicer
-
 from server import convert
 from server.deadline import Deadline, HasTimeRemaining
 from server.handlers.score import ScoreHandler

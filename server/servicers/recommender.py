@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from encore.v1 import recommender_service_pb2 as pb
 from encore.v1.recommender_service_pb2_grpc import RecommenderServiceServicer
-
 from server import convert
 from server.deadline import Deadline, HasTimeRemaining
 from server.handlers.feedback import FeedbackHandler

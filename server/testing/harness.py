@@ -14,12 +14,12 @@ from typing import TypeVar, cast
 from urllib.request import urlopen
 
 import grpc
-from encore.v1.admin_service_pb2_grpc import AdminServiceStub
-from encore.v1.recommender_service_pb2_grpc import RecommenderServiceStub
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.requests import Engine
+from encore.v1.admin_service_pb2_grpc import AdminServiceStub
+from encore.v1.recommender_service_pb2_grpc import RecommenderServiceStub
 from server.app import build_server
 from server.lifecycle import EncoreServer, Ports
 from server.logs import json_log

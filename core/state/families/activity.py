@@ -166,7 +166,7 @@ def read_facets(
             pair = find(user_value, pair_key(user, value))
             if pair >= 0 and user_value.rows[pair, UV_COUNT] > 0:
                 out[k + width - 2] += np.float32(np.log1p(user_value.rows[pair, UV_COUNT]))
-                last = max(last, np.float64(user_value.rows[pair, UV_LAST]))
+                last = max(last, np.float64(user_value.marks[pair, UV_LAST]))
         for i in range(width - 1):
             out[k + i] = out[k + i] / np.float32(present) if present else np.nan
         out[k + width - 1] = recency(user_since_origin - last)

@@ -85,7 +85,7 @@ def _pair_rate(
     if pair < 0:
         return prior, 0.0, 0.0
     row = user_value.rows[pair]
-    faded = decay(since_origin - np.float64(row[UV_LABEL_TIME]), half_life)
+    faded = decay(since_origin - user_value.marks[pair, UV_LABEL_TIME], half_life)
     n = row[UV_LABEL_N] * faded
     rate = smoothed(row[UV_LABEL_SUM] * faded, n, prior, RATE_WEIGHT)
     return rate, np.log1p(n), np.float64(row[UV_LIKING])

@@ -67,7 +67,7 @@ def read_pair(
     out[k + 1] = np.nan
     if pair >= 0 and user_object.rows[pair, UO_COUNT] > 0:
         out[k] = np.log1p(user_object.rows[pair, UO_COUNT])
-        out[k + 1] = recency(since_origin - np.float64(user_object.rows[pair, UO_LAST]))
+        out[k + 1] = recency(since_origin - user_object.marks[pair, UO_LAST])
     return k + 2
 
 

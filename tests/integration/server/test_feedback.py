@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from encore.v1 import common_pb2 as common_pb
-from encore.v1 import recommender_service_pb2 as pb
 
 from core.log import Outcome
+from encore.v1 import common_pb2 as common_pb
+from encore.v1 import recommender_service_pb2 as pb
 from server.ports import NewFeedback
 from server.testing import (
     FakeEngine,

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from encore.v1 import common_pb2 as common_pb
 from encore.v1 import recommender_service_pb2 as pb
-
 from server.testing import (
     CATALOGUE,
     Parts,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import grpc
 import pytest
+
 from encore.v1 import common_pb2 as common_pb
 from encore.v1 import recommender_service_pb2 as pb
-
 from server.testing import (
     NEW_OBJECT,
     TAKEN_BEFORE,

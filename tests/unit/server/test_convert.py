@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import pytest
-from encore.v1 import common_pb2 as common_pb
-from encore.v1 import recommender_service_pb2 as pb
 
 from core.errors import InvalidRequestError
 from core.log import Outcome
 from core.requests import GenreStatus, RankedItem
+from encore.v1 import common_pb2 as common_pb
+from encore.v1 import recommender_service_pb2 as pb
 from server import convert
 from server.handlers.recommend import PageAnswer
 
