@@ -71,8 +71,14 @@ class EncoreServer:
         self._register_admin = register_admin
         self._health = health_aio.HealthServicer()
         self._grpc: list[aio.Server] = []
+        self._stopped = False
         self._opened = AsyncExitStack()
         self.metrics = metrics
+
+    @property
+    def waiting_for_scoring(self) -> int:
+        """How many calls wait for a scoring thread."""
+        return self._scoring.waiting
 
     async def start(self) -> Ports:
         """Listen, warm up, catch up with the feedback log, then say SERVING.
@@ -101,7 +107,13 @@ class EncoreServer:
         return ports
 
     async def stop(self) -> None:
-        """Say NOT_SERVING, wait for load balancers, let calls in flight finish, close."""
+        """Say NOT_SERVING, wait for load balancers, let calls in flight finish, close.
+
+        Stopping again does nothing.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
         self._log.info("draining", grace_s=self._settings.drain_grace_s)
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self._settings.drain_delay_s)
