@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import grpc
 import pytest
@@ -108,15 +107,6 @@ def test_an_error_nobody_foresaw_tells_the_request_id_and_the_log_tells_the_rest
     line = encore.parts.log.wait_for("unexpected error", request_id="r-17")
     assert "hunter2" in str(line["exception"])
     assert "Traceback" in str(line["exception"])
-
-
-def test_a_swapped_engine_answers_the_next_call(encore: RunningServer) -> None:
-    parts = replace(encore.parts)
-    old = encore.parts.engines["music"]
-    encore.parts.engines["music"] = type(old)("music", "v2")  # type: ignore[call-arg]
-    assert encore.api.Score(SCORE).model_version == "v2"
-    assert encore.metric("encore_model_info", model_version="v1") == 0
-    assert parts.engines is encore.parts.engines
 
 
 def test_started_is_handled_over_all_codes_for_every_way_a_call_can_end(
