@@ -53,10 +53,6 @@ class GenreBuilder(Protocol):
         """Read what `save` wrote; BundleError when it cannot be read."""
         ...
 
-    def warm_up(self) -> None:
-        """Do once what is slow the first time."""
-        ...
-
 
 @dataclass(frozen=True)
 class Domain:

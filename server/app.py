@@ -39,8 +39,7 @@ def build_server(
 
     Args:
         settings: ports, limits, drain.
-        engines: domain -> engine. Read anew in every call: put a new engine in to swap it. The
-            set of domains is fixed here.
+        engines: domain -> engine; `EncoreServer.swap` replaces one. The domains are fixed here.
         capabilities: domain -> what it offers beside its engine.
         feedback_log: where feedback is made durable.
         queues: where ranked lists are kept.
@@ -65,7 +64,7 @@ def build_server(
     serving = Serving(engines, capabilities, clock)
     metrics.watch_models(serving.engines)
     tails = {
-        domain: FeedbackTail(domain, partial(engines.__getitem__, domain), feedback_log)
+        domain: FeedbackTail(domain, partial(serving.current, domain), feedback_log)
         for domain in engines
     }
 

@@ -7,12 +7,15 @@ import signal
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from grpc import aio
 from grpc_health.v1.health import aio as health_aio  # type: ignore[import-untyped]
 from grpc_health.v1.health_pb2 import HealthCheckResponse  # type: ignore[import-untyped]
 from prometheus_client import start_http_server
 
+from core.errors import UnknownDomainError
+from core.requests import Engine
 from encore.v1 import admin_service_pb2, recommender_service_pb2
 from server.background import Periodic
 from server.deadline import NO_DEADLINE
@@ -21,7 +24,7 @@ from server.listening import PortTakenError, listen
 from server.logs import Log
 from server.metrics import Metrics
 from server.ports import QueueStore
-from server.serving import Serving
+from server.serving import Capabilities, Serving
 from server.settings import Settings
 from server.tail import FeedbackTail
 from server.warmup import warm_up
@@ -71,8 +74,14 @@ class EncoreServer:
         self._register_admin = register_admin
         self._health = health_aio.HealthServicer()
         self._grpc: list[aio.Server] = []
+        self._stopped = False
         self._opened = AsyncExitStack()
         self.metrics = metrics
+
+    @property
+    def waiting_for_scoring(self) -> int:
+        """How many calls wait for a scoring thread."""
+        return self._scoring.waiting
 
     async def start(self) -> Ports:
         """Listen, warm up, catch up with the feedback log, then say SERVING.
@@ -100,8 +109,31 @@ class EncoreServer:
         self._log.info("serving", models=models, **vars(ports))
         return ports
 
+    async def swap(self, engine: Engine, capabilities: Capabilities) -> None:
+        """Put a new engine of a served domain in service, warm and caught up, between two calls.
+
+        The old one serves until then, and for good when this raises. Calls under way end on the
+        engine they began with.
+
+        Raises:
+            UnknownDomainError: the server was built without this domain.
+        """
+        tail = self._tails.get(engine.domain)
+        if tail is None:
+            raise UnknownDomainError(engine.domain, sorted(self._tails))
+        await asyncio.to_thread(warm_up, engine, capabilities, self._log)
+        put = partial(self._serving.replace, engine, capabilities)
+        await self._database.run("swap", NO_DEADLINE, lambda: tail.hand_over(engine, put))
+        self._log.info("swapped", domain=engine.domain, model_version=engine.model_version)
+
     async def stop(self) -> None:
-        """Say NOT_SERVING, wait for load balancers, let calls in flight finish, close."""
+        """Say NOT_SERVING, wait for load balancers, let calls in flight finish, close.
+
+        Stopping again does nothing.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
         self._log.info("draining", grace_s=self._settings.drain_grace_s)
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self._settings.drain_delay_s)

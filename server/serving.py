@@ -24,7 +24,7 @@ class Capabilities:
 
 
 class Serving:
-    """Engines by domain, looked up anew in every call, so that a swapped engine serves at once."""
+    """Engines by domain, looked up anew in every call, so that a replaced one serves at once."""
 
     def __init__(
         self,
@@ -32,8 +32,8 @@ class Serving:
         capabilities: Mapping[str, Capabilities],
         clock: Clock,
     ) -> None:
-        self._engines = engines
-        self._capabilities = capabilities
+        self._engines = dict(engines)
+        self._capabilities = dict(capabilities)
         self._clock = clock
         self.ready = False
         """Set once every state has caught up with the feedback log."""
@@ -41,6 +41,15 @@ class Serving:
     def engines(self) -> Iterator[Engine]:
         """All engines, ready or not, by name of their domain."""
         return (self._engines[domain] for domain in sorted(self._engines))
+
+    def current(self, domain: str) -> Engine:
+        """The engine of a domain, ready or not; KeyError for one that is not served."""
+        return self._engines[domain]
+
+    def replace(self, engine: Engine, capabilities: Capabilities) -> None:
+        """Let another engine answer for its domain from now on."""
+        self._engines[engine.domain] = engine
+        self._capabilities[engine.domain] = capabilities
 
     def engine(self, domain: str) -> Engine:
         """The engine that answers for a domain.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,6 +18,12 @@ class Settings(BaseSettings):
         env_prefix="ENCORE_", frozen=True, extra="forbid", use_attribute_docstrings=True
     )
 
+    bundles: Path = Path("bundles")
+    """Directory of all bundles; the latest of each domain serves."""
+    database_url: str = "sqlite:///encore.sqlite3"
+    """SQLite or PostgreSQL URL of the store."""
+    domains: tuple[str, ...] = ()
+    """Domains to serve, as a JSON list; empty for every domain that has a bundle."""
     host: str = "0.0.0.0"  # noqa: S104 - the public API is meant to be reached
     """Address on which RecommenderService listens."""
     port: int = Field(default=50051, ge=0, le=65535)

@@ -16,7 +16,7 @@ class FeedbackTail:
     """Puts the rows of one domain into its engine, in log order, each once."""
 
     def __init__(self, domain: str, engine: Callable[[], Engine], log: FeedbackLog) -> None:
-        """`engine` is asked at each catch-up, so a swapped engine resumes at its own watermark."""
+        """`engine` is asked at each catch-up, for it may have been replaced."""
         self._domain = domain
         self._engine = engine
         self._log = log
@@ -27,16 +27,28 @@ class FeedbackTail:
 
         Blocks; callers that come meanwhile wait, and find their rows applied.
         """
-        applied = 0
         with self._lock:
-            engine = self._engine()
-            while rows := self._log.read_after(self._domain, engine.watermark, BATCH):
-                for row in rows:
-                    engine.apply(row)
-                if engine.watermark < rows[-1].sequence:
-                    raise RuntimeError(
-                        f"{self._domain}: the engine's watermark {engine.watermark} did not reach "
-                        f"the applied row {rows[-1].sequence}"
-                    )
-                applied += len(rows)
+            return self._apply_new(self._engine())
+
+    def hand_over(self, successor: Engine, put: Callable[[], None]) -> None:
+        """Bring a new engine from its own watermark to the end of the log, then call `put`.
+
+        No row is applied between the two, so the successor has seen all that its predecessor had.
+        """
+        self._apply_new(successor)  # most of it while the predecessor still follows the log
+        with self._lock:
+            self._apply_new(successor)
+            put()
+
+    def _apply_new(self, engine: Engine) -> int:
+        applied = 0
+        while rows := self._log.read_after(self._domain, engine.watermark, BATCH):
+            for row in rows:
+                engine.apply(row)
+            if engine.watermark < rows[-1].sequence:
+                raise RuntimeError(
+                    f"{self._domain}: the engine's watermark {engine.watermark} did not reach "
+                    f"the applied row {rows[-1].sequence}"
+                )
+            applied += len(rows)
         return applied

@@ -11,7 +11,6 @@ from core.requests import GenreAnswer, GenreStatus
 from domains.music.audio.answer import GenreAnswer as AudioAnswer
 from domains.music.audio.capability import GenreNeighbors
 from domains.music.audio.clips import shipped_clips
-from domains.music.audio.features import warm_up
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,6 @@ class MusicGenre:
     def load(self, directory: Path) -> StoredGenre:
         """Read what `save` wrote."""
         return HeardTracks(GenreNeighbors.load(directory))
-
-    def warm_up(self) -> None:
-        """Let librosa and numba compile before the first question."""
-        warm_up()
 
 
 def _answer(heard: AudioAnswer) -> GenreAnswer:

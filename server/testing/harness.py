@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -145,6 +146,33 @@ class RunningServer:
         reply = stub.Check(health_pb2.HealthCheckRequest(service=service))
         return str(health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status))
 
+    def wait_until_waiting(self, calls: int) -> None:
+        """Return once so many calls wait for a scoring thread."""
+
+        async def waiting() -> None:
+            async with asyncio.timeout(PATIENCE_S):
+                while self.server.waiting_for_scoring != calls:
+                    await asyncio.sleep(0)
+
+        in_loop(waiting())
+
+    def stop_soon(self) -> Future[None]:
+        """Begin the drain; the result comes when the server has stopped."""
+        return asyncio.run_coroutine_threadsafe(self.server.stop(), loop_of_tests())
+
+    def stop(self) -> None:
+        """Drain and stop now, rather than at the end of the test."""
+        self.stop_soon().result(PATIENCE_S)
+
+    def counted(self, name: str) -> dict[frozenset[tuple[str, str]], float]:
+        """Labels -> value of one sample name, also when the server has stopped."""
+        return {
+            frozenset(sample.labels.items()): sample.value
+            for family in self.server.metrics.registry.collect()
+            for sample in family.samples
+            if sample.name == name
+        }
+
     def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         """(sample name, labels) -> value, as /metrics tells them."""
         with urlopen(f"http://127.0.0.1:{self.ports.metrics}/metrics") as page:
@@ -190,7 +218,7 @@ def running_server(
     else:
         line = parts.log.wait_for("listening")
         ports = Ports(*(cast(int, line[name]) for name in ("api", "admin", "metrics")))
-    options = (("grpc.max_send_message_length", -1),)
+    options = (("grpc.max_receive_message_length", -1),)
     try:
         with (
             grpc.insecure_channel(f"127.0.0.1:{ports.api}", options) as channel,

@@ -60,6 +60,16 @@ def test_a_swapped_engine_resumes_at_its_own_watermark() -> None:
     assert engines[1].watermark == 2
 
 
+def test_a_successor_has_seen_everything_before_it_is_put_in_service() -> None:
+    log, old, new = MemoryFeedbackLog(), FakeEngine(), FakeEngine(model_version="v2")
+    tail = FeedbackTail("music", lambda: old, log)
+    log.append("music", plays(3), 0.0, 10.0)
+    tail.catch_up()
+    watermarks: list[int] = []
+    tail.hand_over(new, lambda: watermarks.append(new.watermark))
+    assert watermarks == [old.watermark]
+
+
 def test_an_engine_that_ignores_rows_is_an_error_and_not_an_endless_loop() -> None:
     class Deaf(FakeEngine):
         def apply(self, event: FeedbackEvent) -> None:

@@ -1,0 +1,36 @@
+"""The command line `encore`."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from core.errors import EncoreError
+from server.cli import demo, evaluate, serve, simulate, train
+from server.cli.output import complain
+
+app = typer.Typer(
+    name="encore",
+    help="Will this user come back to this object? Simulate, train, evaluate and serve.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("simulate")(simulate.simulate)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("serve")(serve.serve)
+
+
+def main() -> None:
+    """Run a command. Exit codes: 0 done, 1 refused with a reason, 2 wrong usage, 130 interrupted."""
+    try:
+        app()
+    except EncoreError as error:
+        complain(str(error))
+        sys.exit(1)
+
+
+__all__ = ["app", "main"]

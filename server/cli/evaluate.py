@@ -1,0 +1,55 @@
+"""`encore evaluate`: the honest figures of a log, and predictions that anyone can check."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.publish import report_of, write_predictions
+from domains import domain_named
+from server.cli.options import (
+    AsJson,
+    DataDirectory,
+    Device,
+    DeviceName,
+    DomainName,
+    LogFormat,
+    Recipe,
+    Seed,
+)
+from server.cli.output import print_json, progress_bars, stdout
+from server.cli.tables import show_report
+from server.cli.train import read_and_measure
+
+
+def evaluate(
+    domain: DomainName,
+    data: DataDirectory,
+    log_format: LogFormat = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option("--predictions", help="Write row_id,probability of the test block here."),
+    ] = None,
+    recipe: Recipe = "standard",
+    device: DeviceName = Device.CPU,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Train on the past of the log's latest fifth of examples and score that fifth once."""
+    chosen = domain_named(domain)
+    steps = replace(chosen.recipe, trainers=recipe)
+    with progress_bars() as report:
+        log, evaluated = read_and_measure(chosen, data, log_format, steps, device, seed, report)
+    if predictions is not None:
+        write_predictions(predictions, log, evaluated.evaluation)
+    content = report_of(chosen, log, evaluated, steps, seed=seed)
+    if as_json:
+        print_json(content)
+        return
+    show_report(content)
+    if predictions is not None:
+        rows = len(evaluated.evaluation.rows)
+        stdout.print(f"wrote {rows} predictions to {predictions}", highlight=False)

@@ -1,0 +1,67 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.models import RECIPES, Compute
+
+DomainName = Annotated[str, typer.Argument(help="Name of the domain: music, shopping or travel.")]
+DataDirectory = Annotated[
+    Path, typer.Option("--data", help="Directory of the log, in any format the domain reads.")
+]
+LogFormat = Annotated[
+    str | None,
+    typer.Option("--format", help="Format of the log; found out from the files when absent."),
+]
+Bundles = Annotated[
+    Path, typer.Option("--bundles", envvar="ENCORE_BUNDLES", help="Directory of all bundles.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Same data and seed, same result.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Recipe = Annotated[
+    str, typer.Option("--recipe", help=f"How much work a fit may be: {', '.join(RECIPES)}.")
+]
+
+
+class Device(StrEnum):
+    """Where the nets are trained."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+    AUTO = "auto"
+
+
+DeviceName = Annotated[Device, typer.Option("--device", help="Where the nets are trained.")]
+BUNDLES = Path("bundles")
+
+
+def compute_on(device: Device) -> Compute:
+    """The member settings of a machine."""
+    return Compute(device=device.value)
+
+
+def new_version(now: datetime | None = None) -> str:
+    """A version name that sorts by time: `20261122T101500Z`."""
+    return (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+
+
+def git_commit() -> str:
+    """The commit of the code that runs, or empty outside a checkout."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607 - whichever git the user has
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return found.stdout.strip()

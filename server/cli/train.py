@@ -1,0 +1,81 @@
+"""`encore train` and what it shares with `encore evaluate`: read, replay, measure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from core.domain import Domain
+from core.log import EventLog
+from core.publish import Evaluated, evaluate_log, publish, report_of
+from core.readers import read_log
+from core.training import Recipe
+from domains import domain_named
+from server.cli.options import (
+    BUNDLES,
+    AsJson,
+    Bundles,
+    DataDirectory,
+    Device,
+    DeviceName,
+    DomainName,
+    LogFormat,
+    Seed,
+    compute_on,
+    git_commit,
+    new_version,
+)
+from server.cli.options import Recipe as RecipeName
+from server.cli.output import Report, print_json, progress_bars, stdout
+from server.cli.tables import show_report
+
+
+def read_and_measure(
+    domain: Domain,
+    data: Path,
+    log_format: str | None,
+    recipe: Recipe,
+    device: Device,
+    seed: int,
+    report: Report,
+) -> tuple[EventLog, Evaluated]:
+    """Read a log and evaluate the recipe on it."""
+    report("read the log", 0.0)
+    log = read_log(domain.readers, data, log_format)
+    report("read the log", 1.0)
+    return log, evaluate_log(domain, log, recipe, compute_on(device), seed=seed, progress=report)
+
+
+def train(
+    domain: DomainName,
+    data: DataDirectory,
+    log_format: LogFormat = None,
+    bundles: Bundles = BUNDLES,
+    recipe: RecipeName = "standard",
+    device: DeviceName = Device.CPU,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the recipe on the log's latest fifth, refit it on everything, publish a bundle."""
+    chosen = domain_named(domain)
+    steps = replace(chosen.recipe, trainers=recipe)
+    with progress_bars() as report:
+        log, evaluated = read_and_measure(chosen, data, log_format, steps, device, seed, report)
+        directory = publish(
+            chosen,
+            log,
+            evaluated,
+            steps,
+            compute_on(device),
+            root=bundles,
+            version=new_version(),
+            commit=git_commit(),
+            seed=seed,
+            progress=report,
+        )
+    content = report_of(chosen, log, evaluated, steps, seed=seed)
+    if as_json:
+        print_json({"bundle": str(directory), **content})
+    else:
+        show_report(content)
+        stdout.print(f"published {directory}", highlight=False)

@@ -1,0 +1,42 @@
+"""Puts bundles, store and server together, the way `encore serve` runs them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from server.app import build_server
+from server.lifecycle import EncoreServer
+from server.logs import Log, json_log
+from server.model_store import open_models
+from server.serving import Clock
+from server.settings import Settings
+from server.store import migrate, open_store
+
+
+@contextmanager
+def assembled(
+    settings: Settings, *, clock: Clock = time.time, log: Log | None = None
+) -> Iterator[EncoreServer]:
+    """A server, not started, over the settings' bundles and database; closes the store at the end.
+
+    The database is brought to the newest schema first: a fresh file needs no step of its own.
+
+    Raises:
+        EncoreError: no bundle, a bundle that does not load, or a database that cannot be used.
+    """
+    log = log or json_log(level=settings.log_level)
+    models = open_models(settings.bundles, settings.domains, log)
+    migrate(settings.database_url)
+    with open_store(settings.database_url) as store:
+        yield build_server(
+            settings,
+            models.engines,
+            models.capabilities,
+            store.feedback,
+            store.queues,
+            store.recommendations,
+            clock,
+            log,
+        )
