@@ -99,7 +99,6 @@ class GenericLog:
             path,
             required=("user_id", "object_id", "timestamp"),
             optional=(*context, "outcome", "label", *baskets),
-            repeated=("user_id", "object_id", "outcome", "label", *context, *baskets),
         )
         if not len(table):
             raise InvalidDataError(path.name, "there are no events", "Give at least one row")
@@ -185,7 +184,7 @@ def _entities(
     if path is None:
         return pd.DataFrame({key: pd.Series([], dtype=object)})
     named = [field.name for field in fields]
-    table = read_table(path, required=(key,), optional=(*named, *extra), repeated=())
+    table = read_table(path, required=(key,), optional=(*named, *extra))
     _note_ignored(table, notes)
     columns: dict[str, pd.Categorical | NDArray[np.generic]] = {key: unique_ids(table, key)}
     kinds = {field.name: field.kind for field in fields}

@@ -111,8 +111,8 @@ def entity_table(
     names = distinct_texts(table[key])
     _refuse(names == "", where, f"{key} is empty", "Every row needs its id")
     index = pd.Index(names, dtype=object)
-    twice = np.flatnonzero(index.duplicated())
-    if len(twice):
+    if not index.is_unique:
+        twice = np.flatnonzero(index.duplicated())
         raise InvalidDataError(
             f"{where}:{twice[0] + 2}",
             f"{key} {names[twice[0]]!r} stands twice",

@@ -24,7 +24,7 @@ class SourceTable:
 
     path: Path
     rows: pa.Table
-    """CSV: strings throughout, repeated values dictionary-coded. Parquet: the file's own types."""
+    """CSV: strings throughout. Parquet: the file's own types."""
     ignored: tuple[str, ...] = ()
     """Columns that the file has and nobody asked for."""
 
@@ -64,16 +64,13 @@ def find_table(directory: Path, stem: str) -> Path | None:
     return found[0] if found else None
 
 
-def read_table(
-    path: Path, *, required: Sequence[str], optional: Sequence[str] = (), repeated: Sequence[str]
-) -> SourceTable:
+def read_table(path: Path, *, required: Sequence[str], optional: Sequence[str] = ()) -> SourceTable:
     """Read the named columns of a CSV or Parquet file; other columns are reported, not read.
 
     Args:
         path: the file; the suffix tells the format.
         required: columns that must exist.
         optional: columns that may exist.
-        repeated: columns whose values repeat: dictionary-coded while parsing (CSV).
 
     Raises:
         InvalidDataError: the file is empty, cut, ragged, not UTF-8 or lacks a required column.
@@ -82,19 +79,17 @@ def read_table(
         return _read_parquet(path, required, optional)
     header = read_header(path)
     present = _present(path.name + ":1", header, required, optional)
-    return _read_rows(path, header, present, repeated)
+    return _read_rows(path, header, present)
 
 
-def read_exact_csv(
-    path: Path, *, header: Sequence[str], columns: Sequence[str], repeated: Sequence[str] = ()
-) -> SourceTable:
+def read_exact_csv(path: Path, *, header: Sequence[str], columns: Sequence[str]) -> SourceTable:
     """Read some columns of a CSV file whose whole header is known.
 
     Raises:
         InvalidDataError: as `read_table`, and where the header is not exactly `header`.
     """
     check_header(path, header)
-    return _read_rows(path, list(header), columns, repeated)
+    return _read_rows(path, list(header), columns)
 
 
 def check_header(path: Path, header: Sequence[str]) -> None:
@@ -159,10 +154,7 @@ def _present(
     return [column for column in dict.fromkeys([*required, *optional]) if column in found]
 
 
-def _read_rows(
-    path: Path, header: Sequence[str], columns: Sequence[str], repeated: Sequence[str]
-) -> SourceTable:
-    coded = pa.dictionary(pa.int32(), pa.string())
+def _read_rows(path: Path, header: Sequence[str], columns: Sequence[str]) -> SourceTable:
     try:
         rows = pa_csv.read_csv(
             path,
@@ -170,14 +162,14 @@ def _read_rows(
             parse_options=pa_csv.ParseOptions(newlines_in_values=True),
             convert_options=pa_csv.ConvertOptions(
                 include_columns=list(columns),
-                column_types={c: coded if c in repeated else pa.string() for c in columns},
+                column_types=dict.fromkeys(columns, pa.string()),
                 strings_can_be_null=False,
             ),
         )
     except pa.ArrowInvalid as error:
         raise _diagnose(path, str(error)) from error
     ignored = tuple(column for column in header if column not in columns)
-    return SourceTable(path, rows.unify_dictionaries(), ignored)
+    return SourceTable(path, rows, ignored)
 
 
 def _diagnose(path: Path, reason: str) -> InvalidDataError:

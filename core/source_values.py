@@ -43,12 +43,11 @@ def categories(table: SourceTable, column: str) -> pd.Categorical:
         Categorical of n strings with no missing value.
     """
     try:
-        coded = _coded(table.rows.column(column))
-        spelled = _spelled(coded.dictionary)
+        codes, distinct = _coded(table.rows.column(column))
+        spelled = _spelled(distinct)
     except pa.ArrowException as error:
         kind = table.rows.schema.field(column).type
         raise table.fault(0, column, f"{kind} is no text", "Write strings") from error
-    codes = np.asarray(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int64)
     if spelled.null_count:
         codes = np.where(np.isin(codes, np.flatnonzero(spelled.is_null())), -1, codes)
     values = np.append(spelled.fill_null("").to_numpy(zero_copy_only=False).astype(object), "")
@@ -79,9 +78,9 @@ def unique_ids(table: SourceTable, column: str) -> NDArray[np.generic]:
     _check_id_type(table, column)
     values = texts(table, column)
     _check_ids(table, column, values, np.arange(len(values)))
-    twice = np.flatnonzero(pd.Index(values).duplicated())
-    if len(twice):
-        row = int(twice[0])
+    index = pd.Index(values, dtype=object)
+    if not index.is_unique:
+        row = int(np.flatnonzero(index.duplicated())[0])
         raise table.fault(row, column, f"{values[row]!r:.60} stands twice", "Keep one row for each")
     return values
 
@@ -190,11 +189,15 @@ def _parse_moments(texts: pa.ChunkedArray) -> tuple[NDArray[np.float64], bool]:
     return seconds, bool((~named & parsed.notna()).any())
 
 
-def _coded(values: pa.ChunkedArray) -> pa.DictionaryArray:
-    if not pa.types.is_dictionary(values.type):
-        values = values.dictionary_encode()
-    combined = values.unify_dictionaries().combine_chunks()
-    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
+def _coded(values: pa.ChunkedArray) -> tuple[NDArray[np.int64], pa.Array]:
+    """Codes (n,), -1 for null, and the distinct values."""
+    dictionary = pa.types.is_dictionary(values.type)
+    chunks = (values.unify_dictionaries() if dictionary else values.dictionary_encode()).chunks
+    if not chunks:
+        return np.empty(0, np.int64), pa.array([], pa.string())
+    # All chunks share one dictionary now; combining them would compare it once for each.
+    codes = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in chunks]
+    return np.concatenate(codes).astype(np.int64), chunks[0].dictionary
 
 
 def _spelled(values: pa.Array) -> pa.Array:

@@ -82,7 +82,6 @@ def read(directory: Path, /, *, label_lag_rows: int | None = None) -> EventLog:
         directory / "train.csv",
         header=HEADERS["train.csv"],
         columns=HEADERS["train.csv"],
-        repeated=HEADERS["train.csv"],
     )
     if not len(train):
         raise InvalidDataError("train.csv", "there are no events", "Give at least one row")
@@ -126,8 +125,7 @@ def _users(path: Path, notes: list[str]) -> pd.DataFrame:
         notes.append("members.csv: missing, users have no attributes")
         return pd.DataFrame({"user_id": pd.Series([], dtype=object)})
     columns = ("msno", "city", "bd", "gender", "registered_via", "registration_init_time")
-    repeated = columns[1:]
-    table = read_exact_csv(path, header=HEADERS[path.name], columns=columns, repeated=repeated)
+    table = read_exact_csv(path, header=HEADERS[path.name], columns=columns)
     notes.append("members.csv: expiration_date is from a later snapshot and was not read")
     notes.append("members.csv: registration days were taken as midnights UTC")
     age = numbers(table, "bd")
@@ -171,7 +169,7 @@ def _songs(path: Path, notes: list[str]) -> pd.DataFrame:
         notes.append("songs.csv: missing, songs have no attributes")
         return _no_rows("genres", "artist", "composer", "lyricist", "language", "length_s")
     header = HEADERS[path.name]
-    table = read_exact_csv(path, header=header, columns=header, repeated=header[2:])
+    table = read_exact_csv(path, header=header, columns=header)
     length_ms = numbers(table, "song_length")
     songs: Columns = {
         "object_id": unique_ids(table, "song_id"),
