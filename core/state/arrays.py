@@ -60,8 +60,8 @@ class Users(NamedTuple):
     """(n, DECAYED + half-lives) on the user's clock; DISTINCT counts objects."""
     numbers: NDArray[np.float64]
     """(n, number and timestamp fields) attributes, NaN absent."""
-    codes: NDArray[np.int32]
-    """(n, category fields) codes, 0 absent."""
+    values: NDArray[np.int32]
+    """(n, category fields) value ids."""
     distinct: NDArray[np.float64]
     """(n, facets) distinct values met."""
     trail: NDArray[np.int32]
@@ -90,7 +90,7 @@ class Objects(NamedTuple):
 
 
 class Values(NamedTuple):
-    """n category values of object fields and contexts."""
+    """n category values of object fields, contexts and, for their codes alone, user fields."""
 
     counts: NDArray[np.float64]
     """(n, DECAYED + half-lives); DISTINCT counts objects."""

@@ -71,6 +71,11 @@ class Columns:
         """Indices of the code columns that are unknown without context."""
         return np.flatnonzero([c.needs_context for c in self.codes])
 
+    @cached_property
+    def cardinalities(self) -> NDArray[np.int32]:
+        """(code columns,) bounds of the codes."""
+        return np.array([c.cardinality for c in self.codes], np.int32)
+
 
 @dataclass(frozen=True)
 class FeatureBatch:

@@ -84,6 +84,19 @@ def find(table: PairTable, key: np.uint64) -> np.int64:
 
 
 @njit(cache=True)
+def read_column(
+    table: PairTable, a: int, others: NDArray[np.int32], column: int
+) -> NDArray[np.float32]:
+    """(n,) one count of the pairs of `a` with each of `others` (n,); 0 for those never met."""
+    out = np.zeros(len(others), np.float32)
+    for i in range(len(others)):
+        slot = find(table, pair_key(a, others[i]))
+        if slot >= 0:
+            out[i] = table.rows[slot, column]
+    return out
+
+
+@njit(cache=True)
 def find_or_add(table: PairTable, key: np.uint64) -> np.int64:
     """The slot of a pair, made new (all zero) if it was never met. The caller keeps room."""
     stored = key + np.uint64(1)

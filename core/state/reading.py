@@ -17,6 +17,7 @@ from core.state.arrays import (
     MET,
     ORIGIN,
     VERSION,
+    Objects,
     StateArrays,
     Values,
 )
@@ -166,26 +167,28 @@ def read_codes(
     user: int,
     objects: NDArray[np.int32],
     context: NDArray[np.int32],
+    cardinalities: NDArray[np.int32],
     out: NDArray[np.int32],
 ) -> int:
     """Fill `out` (n_objects, code columns); returns the columns filled.
 
-    A code counts once an event has shown it: before, it is 0, as for things never heard of.
+    A code counts once an event has shown it: before, it is 0, as for things never heard of. So it
+    is for codes beyond the `cardinalities` (code columns,) that a model was trained with.
     """
     first = out[0]
     trail = s.users.trail[user]
     first[0] = user if s.users.counts[user, COUNT] > 0 else 0
     k = 1
-    for i in range(s.users.codes.shape[1]):
-        first[k] = s.users.codes[user, i]
+    for i in range(s.users.values.shape[1]):
+        first[k] = seen_code(s.values, s.users.values[user, i])
         k += 1
-    first[k] = previous_object(trail)
+    first[k] = _seen_object(s.objects, previous_object(trail))
     k += 1
     for i in range(len(context)):
-        first[k] = _seen_code(s.values, trail[MET + 1 + i])
+        first[k] = seen_code(s.values, trail[MET + 1 + i])
         k += 1
     for i in range(len(context)):
-        first[k] = _seen_code(s.values, context[i])
+        first[k] = seen_code(s.values, context[i])
         k += 1
     shared = k
     for i in range(len(objects)):
@@ -193,16 +196,25 @@ def read_codes(
         obj = objects[i]
         if i > 0:
             row[:shared] = first[:shared]
-        row[shared] = obj if s.objects.counts[obj, COUNT] > 0 else 0
+        row[shared] = _seen_object(s.objects, obj)
         k = shared + 1
         for slot in range(s.objects.values.shape[1]):
-            row[k] = _seen_code(s.values, s.objects.values[obj, slot])
+            row[k] = seen_code(s.values, s.objects.values[obj, slot])
             k += 1
+        for column in range(k):
+            if row[column] >= cardinalities[column]:
+                row[column] = 0
     return k
 
 
 @njit(cache=True)
-def _seen_code(values: Values, value: int) -> int:
+def _seen_object(objects: Objects, obj: int) -> int:
+    return obj if objects.counts[obj, COUNT] > 0 else 0
+
+
+@njit(cache=True)
+def seen_code(values: Values, value: int) -> int:
+    """The code of a value that an event has shown, else 0."""
     return values.tags[value, CODE] if values.counts[value, COUNT] > 0 else 0
 
 

@@ -74,6 +74,7 @@ class Replay:
                 self._next,
                 end,
                 wanted,
+                columns.cardinalities,
                 numbers[written:],
                 codes[written:],
                 self.labels,

@@ -37,6 +37,7 @@ def replay_rows(
     start: int,
     stop: int,
     wanted: NDArray[np.bool_],
+    cardinalities: NDArray[np.int32],
     numbers: NDArray[np.float32],
     codes: NDArray[np.int32],
     labels_out: NDArray[np.int8],
@@ -65,7 +66,12 @@ def replay_rows(
                     numbers[written : written + 1],
                 )
                 read_codes(
-                    s, log.user[row], candidate, log.context[row], codes[written : written + 1]
+                    s,
+                    log.user[row],
+                    candidate,
+                    log.context[row],
+                    cardinalities,
+                    codes[written : written + 1],
                 )
                 written += 1
         for row in range(i, j):
@@ -84,6 +90,13 @@ def replay_rows(
                     row,
                 )
             else:
-                react(s, log.user[row], log.object[row], log.kind[row], log.time[row])
+                react(
+                    s,
+                    log.user[row],
+                    log.object[row],
+                    log.kind[row],
+                    log.time[row],
+                    log.tie_group[row],
+                )
         i = j
     return written

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BundleError
-from core.log import UNKNOWN_LABEL, Entities, EventLog, Outcome
+from core.log import UNKNOWN_LABEL, Entities, EventLog, Outcome, TieRule
 from core.schema import Field, Kind, Schema
 from core.state.arrays import (
     CLOCK,
     CODE,
+    LAST_TIME,
     MET,
     RECENT,
+    TIE_GROUP,
     UO_COUNT,
     UO_OPINION,
     load_arrays,
@@ -28,7 +30,7 @@ from core.state.arrays import (
 )
 from core.state.columns import Columns, FeatureBatch
 from core.state.families.static import write_numbers
-from core.state.hashing import find, pair_key
+from core.state.hashing import read_column
 from core.state.layout import (
     OBJECT_ID,
     USER_ID,
@@ -37,7 +39,7 @@ from core.state.layout import (
     number_fields,
     shape_of,
 )
-from core.state.reading import read_codes, read_numbers, read_object_keys
+from core.state.reading import read_codes, read_numbers, read_object_keys, seen_code
 from core.state.replaying import LogArrays
 from core.state.vocabulary import Vocabulary
 from core.state.writing import DISLIKE, INTERACTION, LIKE, SKIP, UNLIKE, advance, interact, react
@@ -67,9 +69,9 @@ class Event:
     object_id: str
     outcome: Outcome
     time_s: float
-    tie_group: int
-    """Events of one group do not return to each other."""
-    context: Mapping[str, str]
+    context: Mapping[str, str] = field(default_factory=dict)
+    user_time_s: float | None = None
+    """On the user's own clock, where the log keeps one; None is `time_s`."""
 
 
 class State:
@@ -78,18 +80,27 @@ class State:
     Not safe across threads: whoever shares a state serialises the calls.
     """
 
-    def __init__(self, schema: Schema, horizon_s: float) -> None:
+    def __init__(self, schema: Schema, horizon_s: float, tie_rule: TieRule) -> None:
+        """A state before any event.
+
+        Args:
+            schema: what users, objects and contexts look like.
+            horizon_s: labels of live events mature when it has passed.
+            tie_rule: which live events share a moment.
+        """
         self.schema = schema
         self.horizon_s = horizon_s
+        self.tie_rule = tie_rule
         self.users = Vocabulary()
         self.objects = Vocabulary()
-        self._user_codes = {f.name: Vocabulary() for f in category_fields(schema.user)}
-        # Values of all facets, other object categories and contexts share one dense space, so that
-        # one kernel serves them all; a value is found by `field NUL string`.
+        # Values of all categories of objects, contexts and users share one dense space, so that one
+        # kernel serves them all; a value is found by `vocabulary NUL string`.
         self._values = Vocabulary(first=2)
-        self._codes_of_field = {
-            f.name: 0 for f in (*category_fields(schema.object), *schema.context)
-        }
+        names = [f.name for f in (*category_fields(schema.object), *schema.context)]
+        names += [f"user_{f.name}" for f in category_fields(schema.user)]
+        if len(set(names)) != len(names):
+            raise ValueError(f"schema: objects, contexts and users share a name among {names}")
+        self._codes_of_field = dict.fromkeys(names, 0)
         self.arrays = with_pair_room(new_arrays(schema, shape_of(schema)), 64)
         self._grow()
 
@@ -107,15 +118,15 @@ class State:
         for i, f in enumerate(number_fields(self.schema.user)):
             self.arrays.users.numbers[user_rows, i] = users.columns[f.name][new_users]
         for i, f in enumerate(category_fields(self.schema.user)):
-            self.arrays.users.codes[user_rows, i] = self._user_codes[f.name].add_all(
-                users.columns[f.name][new_users]
-            )
+            column = users.columns[f.name][new_users]
+            values = self._value_ids(f"user_{f.name}", column)
+            self.arrays.users.values[user_rows, i] = values
         for i, f in enumerate(number_fields(self.schema.object)):
             self.arrays.objects.numbers[object_rows, i] = objects.columns[f.name][new_objects]
         for i, f in enumerate(category_fields(self.schema.object)):
             slots = slice(self.arrays.shape.slot_start[i], self.arrays.shape.slot_start[i + 1])
-            values = self._slot_values(f, objects.columns[f.name][new_objects])
-            self.arrays.objects.values[object_rows, slots] = values
+            slot_values = self._slot_values(f, objects.columns[f.name][new_objects])
+            self.arrays.objects.values[object_rows, slots] = slot_values
         # After the latent fit an object that nobody has met starts from its main facet's mean.
         main = self.arrays.objects.values[object_rows, self.arrays.shape.main_slot[0]]
         self.arrays.objects.vector[object_rows] = self.arrays.values.object_mean[main]
@@ -129,7 +140,8 @@ class State:
         """(n, max_values) value ids of an object category field."""
         if f.kind is Kind.CATEGORY:
             return self._value_ids(f.name, column)[:, None]
-        parts = [str(text).split("|") if text else [] for text in column]
+        # A value that stands twice is one value: else the object would count twice for it.
+        parts = [list(dict.fromkeys(str(text).split("|"))) if text else [] for text in column]
         padded = [[*p[: f.max_values], *[""] * (f.max_values - len(p))] for p in parts]
         flat = np.array(padded, dtype=object).reshape(-1)
         return self._value_ids(f.name, flat).reshape(len(column), f.max_values)
@@ -164,10 +176,9 @@ class State:
     def columns(self) -> Columns:
         """The layout of this state's batches; cardinalities are those of now."""
         sizes = {USER_ID: self.users.end, OBJECT_ID: self.objects.end}
-        sizes |= {f"user_{name}": v.end for name, v in self._user_codes.items()}
+        sizes |= {name: codes + 1 for name, codes in self._codes_of_field.items()}
         for f in category_fields(self.schema.object):
-            sizes[f"object_{f.name}"] = self._codes_of_field[f.name] + 1
-        sizes |= {f.name: self._codes_of_field[f.name] + 1 for f in self.schema.context}
+            sizes[f"object_{f.name}"] = sizes[f.name]
         return columns_of(self.schema, sizes)
 
     @property
@@ -187,6 +198,7 @@ class State:
         time_s: float,
         columns: Columns,
         attributes: Mapping[str, str | float] | None = None,
+        user_time_s: float | None = None,
     ) -> FeatureBatch:
         """The as-of features of candidates (n,) for one user and context.
 
@@ -197,6 +209,7 @@ class State:
             time_s: now; `advance` must have been called up to it.
             columns: layout that the batch announces (the trained one).
             attributes: user fields that override what is known, for this call only.
+            user_time_s: now on the user's own clock, where the log keeps one; None is `time_s`.
         """
         n = len(objects)
         numbers = np.empty((n, len(columns.numbers)), np.float32)
@@ -204,11 +217,12 @@ class State:
         keys = np.empty(n, np.int64)
         if n:
             values = self.context_values(context)
-            read_numbers(self.arrays, user, objects, values, time_s, time_s, numbers)
-            read_codes(self.arrays, user, objects, values, codes)
+            user_time = time_s if user_time_s is None else user_time_s
+            read_numbers(self.arrays, user, objects, values, time_s, user_time, numbers)
+            read_codes(self.arrays, user, objects, values, columns.cardinalities, codes)
             read_object_keys(self.arrays, objects, keys)
             if attributes:
-                self._override(user, attributes, time_s, numbers, codes)
+                self._override(user, attributes, time_s, columns, numbers, codes)
         return FeatureBatch(columns, numbers, codes, keys, one_user=True)
 
     def context_values(self, context: Mapping[str, str]) -> NDArray[np.int32]:
@@ -225,6 +239,7 @@ class State:
         user: int,
         attributes: Mapping[str, str | float],
         time_s: float,
+        columns: Columns,
         numbers: NDArray[np.float32],
         codes: NDArray[np.int32],
     ) -> None:
@@ -242,25 +257,17 @@ class State:
         numbers[:, : len(row)] = row
         for i, f in enumerate(category_fields(self.schema.user)):
             if f.name in attributes:
-                codes[:, 1 + i] = self._user_codes[f.name].get(str(attributes[f.name]))
+                value = self._values.get(f"user_{f.name}\0{attributes[f.name]}")
+                code = seen_code(self.arrays.values, value)
+                codes[:, 1 + i] = code if code < columns.cardinalities[1 + i] else 0
 
     def met(self, user: int, objects: NDArray[np.int32]) -> NDArray[np.bool_]:
         """(n,) which objects the user has interacted with."""
-        return self._pair_column(user, objects, UO_COUNT) > 0
+        return read_column(self.arrays.user_object, user, objects, UO_COUNT) > 0
 
     def opinions(self, user: int, objects: NDArray[np.int32]) -> NDArray[np.float32]:
         """(n,) 1 liked, -1 disliked, 0 neither."""
-        return self._pair_column(user, objects, UO_OPINION)
-
-    def _pair_column(
-        self, user: int, objects: NDArray[np.int32], column: int
-    ) -> NDArray[np.float32]:
-        table = self.arrays.user_object
-        out = np.zeros(len(objects), np.float32)
-        for i, obj in enumerate(objects):
-            slot = find(table, pair_key(user, obj))
-            if slot >= 0:
-                out[i] = table.rows[slot, column]
+        out: NDArray[np.float32] = read_column(self.arrays.user_object, user, objects, UO_OPINION)
         return out
 
     def recent_objects(self, user: int) -> NDArray[np.int32]:
@@ -284,9 +291,9 @@ class State:
         self._grow()
         self.arrays = with_pair_room(self.arrays, 1)
         self.advance(event.time_s)
-        kind = KINDS[event.outcome]
+        kind, tie_group = KINDS[event.outcome], self._tie_group(event.time_s)
         if kind != INTERACTION:
-            react(self.arrays, user, obj, kind, event.time_s)
+            react(self.arrays, user, obj, kind, event.time_s, tie_group)
             return
         first = not self.met(user, np.array([obj], np.int32))[0]
         interact(
@@ -295,13 +302,19 @@ class State:
             obj,
             self.context_values(event.context),
             event.time_s,
-            event.time_s,
-            event.tie_group,
+            event.time_s if event.user_time_s is None else event.user_time_s,
+            tie_group,
             first,
             UNKNOWN_LABEL,
             event.time_s + self.horizon_s,
             -1,
         )
+
+    def _tie_group(self, time_s: float) -> int:
+        """The group of an event that comes now: the latest event's own if they share a moment."""
+        totals = self.arrays.totals.numbers
+        shared = self.tie_rule is TieRule.TIMESTAMP and time_s == totals[LAST_TIME]
+        return int(totals[TIE_GROUP]) + (0 if shared else 1)
 
     def log_arrays(self, log: EventLog) -> LogArrays:
         """The log in this state's indices. Makes known all its entities and context values."""
@@ -312,13 +325,14 @@ class State:
         for i, f in enumerate(self.schema.context):
             context[:, i] = self._value_ids(f.name, log.context[f.name])
         kinds = {outcome.value: kind for outcome, kind in KINDS.items()}
+        first_group = self._tie_group(log.time_s[0]) if len(log) else 0
         return LogArrays(
             user=users[log.user_index],
             object=objects[log.object_index],
             context=context,
             time=log.time_s,
             user_time=log.user_time_s,
-            tie_group=log.tie_group,
+            tie_group=log.tie_group - log.tie_group[:1] + first_group,
             kind=np.array([kinds[str(o)] for o in log.outcome.tolist()], np.int8),
             opens_label=log.is_example,
             label=log.labels,
@@ -331,12 +345,13 @@ class State:
         """Write the whole state into an existing directory."""
         save_arrays(self.arrays, directory)
         words = {
+            "schema": self.schema.fingerprint,
             "horizon_s": self.horizon_s,
+            "tie_rule": self.tie_rule.value,
             "users": list(self.users.strings),
             "objects": list(self.objects.strings),
             "values": list(self._values.strings),
             "codes_of_field": self._codes_of_field,
-            "user_codes": {name: list(v.strings) for name, v in self._user_codes.items()},
         }
         (directory / "vocabularies.json").write_text(
             json.dumps(words, ensure_ascii=False), encoding="utf-8"
@@ -351,13 +366,17 @@ class State:
         """
         try:
             words = json.loads((directory / "vocabularies.json").read_text(encoding="utf-8"))
-            state = cls(schema, words["horizon_s"])
+            if words["schema"] != schema.fingerprint:
+                raise BundleError(
+                    f"the state in {directory} was made for another schema "
+                    f"({words['schema'][:12]}, not {schema.fingerprint[:12]}): train it anew"
+                )
+            state = cls(schema, words["horizon_s"], TieRule(words["tie_rule"]))
             state.arrays = load_arrays(directory)
-        except (OSError, ValueError, KeyError) as error:
+            state.users = Vocabulary(words["users"])
+            state.objects = Vocabulary(words["objects"])
+            state._values = Vocabulary(words["values"], first=2)
+            state._codes_of_field = words["codes_of_field"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise BundleError(f"the state in {directory} cannot be read: {error}") from error
-        state.users = Vocabulary(words["users"])
-        state.objects = Vocabulary(words["objects"])
-        state._values = Vocabulary(words["values"], first=2)
-        state._codes_of_field = words["codes_of_field"]
-        state._user_codes = {name: Vocabulary(s) for name, s in words["user_codes"].items()}
         return state

@@ -144,7 +144,7 @@ def interact(
     row: int,
 ) -> None:
     """Write one interaction. `label` is 1, 0 or -1 (found out by later interactions)."""
-    _begin(s.totals, time)
+    _begin(s.totals, time, tie_group)
     user_since_origin = user_time - s.totals.numbers[ORIGIN]
     half_lives = s.shape.half_lives
     values = s.objects.values[obj]
@@ -156,6 +156,7 @@ def interact(
     if opens_label:
         slot = push(s.pending, user, obj, context, matures_at, tie_group, label, row)
         marks[UO_PENDING] = slot + 1
+    _show_values(s.values, s.users.values[user])
     first_of_object = s.objects.counts[obj, COUNT] == 0.0
     _count(s.users.counts[user], user_time, half_lives)
     _count(s.objects.counts[obj], time, half_lives)
@@ -202,14 +203,14 @@ def interact(
     _remember(s.users.trail[user], obj)
     s.objects.tags[obj, VERSION] += 1
     s.totals.numbers[EVENTS] += 1.0
-    s.totals.numbers[TIE_GROUP] = tie_group
 
 
 @njit(cache=True)
-def _begin(totals: Totals, time: float) -> None:
+def _begin(totals: Totals, time: float, tie_group: int) -> None:
     if np.isnan(totals.numbers[ORIGIN]):
         totals.numbers[ORIGIN] = time
     totals.numbers[LAST_TIME] = max(time, totals.numbers[LAST_TIME])
+    totals.numbers[TIE_GROUP] = tie_group
 
 
 @njit(cache=True)
@@ -243,6 +244,14 @@ def _count_value(
     if first_of_object:
         counts[DISTINCT] += 1.0
     _count(counts, time, half_lives)
+
+
+@njit(cache=True)
+def _show_values(values: Values, shown: NDArray[np.int32]) -> None:
+    """Make the codes of a user's values known."""
+    for i in range(len(shown)):
+        if shown[i] != 0:
+            values.counts[shown[i], COUNT] += 1.0
 
 
 @njit(cache=True)
@@ -327,9 +336,9 @@ def _meet_main_facet(
 
 
 @njit(cache=True)
-def react(s: StateArrays, user: int, obj: int, kind: int, time: float) -> None:
+def react(s: StateArrays, user: int, obj: int, kind: int, time: float, tie_group: int) -> None:
     """Write a like, dislike, unlike or skip. Repeating an opinion changes nothing."""
-    _begin(s.totals, time)
+    _begin(s.totals, time, tie_group)
     met = s.user_object.rows[find_or_add(s.user_object, pair_key(user, obj))]
     if kind == SKIP:
         met[UO_SKIPS] += 1.0
