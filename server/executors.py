@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import TypeVar
 
@@ -62,19 +62,29 @@ class BoundedExecutor:
         except BaseException:
             self._free.release()
             raise
-        # The thread stays taken until the work is done, even when the caller has left.
         loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
 
-        def give_back(_: Future[T]) -> None:
-            loop.call_soon_threadsafe(self._free.release)
+        # One wake-up of the loop for both: the thread is given back when its work is done, even
+        # when the caller has left, and the caller who has not gets the result.
+        def finish() -> None:
+            self._free.release()
+            if not answer.done():
+                error = running.exception()
+                if error is None:
+                    answer.set_result(running.result())
+                else:
+                    answer.set_exception(error)
 
-        running.add_done_callback(give_back)
-        return await asyncio.wrap_future(running)
+        running.add_done_callback(lambda _: loop.call_soon_threadsafe(finish))
+        return await answer
 
     def _timed(self, stage: str, work: Callable[[], T]) -> T:
         started = perf_counter()
         try:
             return work()
+        except StopIteration as error:  # the one error that a future cannot carry
+            raise RuntimeError(f"{stage} ran out of an iterator") from error
         finally:
             self._observe(stage, perf_counter() - started)
 

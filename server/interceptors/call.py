@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
+from urllib.parse import quote
 from uuid import uuid4
 
 import grpc
@@ -16,6 +17,9 @@ from grpc.aio import ServicerContext
 from server.checks import CONTROL_CHARACTER, MAX_REQUEST_ID_BYTES
 
 REQUEST_ID_KEY = "x-request-id"
+SAFE_IN_METADATA = "!#$&'()*+,/:;<=>?@[]^{|}"
+"""With letters, digits and `_.-~`: what a header carries as it is. gRPC ends a call without a
+status when a header holds anything outside ASCII."""
 LAST_MOMENT_S = 0.05
 """A call cancelled so shortly before its deadline was cancelled by it: caller and server do not
 read the same clock at the same moment."""
@@ -49,6 +53,11 @@ class Call:
         own = str(getattr(request, "request_id", ""))
         if _is_sound(own):
             self.request_id = own
+
+    @property
+    def trailer(self) -> tuple[str, str]:
+        """The request id as metadata, which is printable ASCII: anything else is escaped."""
+        return REQUEST_ID_KEY, quote(self.request_id, safe=SAFE_IN_METADATA)
 
     def code(self, error: BaseException | None) -> grpc.StatusCode:
         """The status under which the call ended, `error` being what left the handler."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grpc import aio
 from grpc_status import rpc_status  # type: ignore[import-untyped]
 
-from server.interceptors.call import REQUEST_ID_KEY, Call, Proceed
+from server.interceptors.call import Call, Proceed
 from server.logs import Log
 from server.status import UNLISTED, status_of
 
@@ -32,8 +32,6 @@ class Errors:
                     exc_info=error,
                 )
             details = rpc_status.to_status(status.proto).trailing_metadata
-            await call.context.abort(
-                status.code, status.message, ((REQUEST_ID_KEY, call.request_id), *details)
-            )
-        call.context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
+            await call.context.abort(status.code, status.message, (call.trailer, *details))
+        call.context.set_trailing_metadata((call.trailer,))
         return reply

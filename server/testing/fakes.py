@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -239,6 +240,9 @@ class FakeEngine:
             FieldViolation(f'context["{name}"]', "unknown field: see the schema")
             for name in sorted(context.keys() - CONTEXT_FIELDS)
         ]
+        age = user.attributes.get("age", "0")
+        if not _is_finite(age):
+            violations.append(FieldViolation('user.attributes["age"]', f"no number: {age!r}"))
         if violations:
             raise InvalidRequestError(violations)
         self.calls.append(name)
@@ -247,6 +251,13 @@ class FakeEngine:
             self.gate.enter()
         if self.failure is not None:
             raise self.failure
+
+
+def _is_finite(text: str | float) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 class FakeGenre:

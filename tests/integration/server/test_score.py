@@ -58,6 +58,16 @@ def test_the_request_id_of_the_metadata_is_echoed_in_answer_and_trailers(
     assert ("x-request-id", "proxied") in [tuple(pair) for pair in call.trailing_metadata()]
 
 
+@pytest.mark.parametrize(("mine", "trailer"), [("a b é", "a%20b%20%C3%A9"), ("50%", "50%25")])
+def test_a_request_id_that_headers_cannot_carry_is_echoed_and_escaped_there(
+    encore: RunningServer, mine: str, trailer: str
+) -> None:
+    ask = pb.ScoreRequest(domain="music", object_ids=["t00"], request_id=mine)
+    reply, call = encore.api.Score.with_call(ask)
+    assert reply.request_id == mine
+    assert ("x-request-id", trailer) in [tuple(pair) for pair in call.trailing_metadata()]
+
+
 def test_a_request_without_an_id_gets_one(encore: RunningServer) -> None:
     ask = pb.ScoreRequest(domain="music", object_ids=["t00"])
     assert encore.api.Score(ask).request_id != encore.api.Score(ask).request_id
@@ -84,6 +94,12 @@ def test_a_request_without_an_id_gets_one(encore: RunningServer) -> None:
                 domain="music", object_ids=["a"], user=common_pb.User(attributes={"shoe": "43"})
             ),
             ['user.attributes["shoe"]'],
+        ),
+        (
+            pb.ScoreRequest(
+                domain="music", object_ids=["a"], user=common_pb.User(attributes={"age": "nan"})
+            ),
+            ['user.attributes["age"]'],
         ),
         (
             pb.ScoreRequest(domain="music", object_ids=["a"], profile=7),  # type: ignore[arg-type]

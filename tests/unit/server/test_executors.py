@@ -56,6 +56,16 @@ def test_errors_of_the_work_come_back_too() -> None:
     run(test())
 
 
+def test_an_iterator_that_ran_out_is_an_error_and_not_an_endless_wait() -> None:
+    async def test() -> None:
+        pool = executor()
+        with pytest.raises(RuntimeError, match="fail ran out"):
+            await pool.run("fail", NO_DEADLINE, lambda: next(iter(())))
+        await pool.close()
+
+    run(test())
+
+
 def test_a_full_line_turns_callers_away_and_says_when_to_come_back() -> None:
     async def test() -> None:
         pool, gate = executor(), Gate()

@@ -19,6 +19,7 @@ from core.errors import (
     StalePageTokenError,
     UnknownDomainError,
 )
+from server.deadline import DeadlineExceededError
 from server.status import MAX_VIOLATIONS, CallStatus, clip, status_of
 
 HEADER_BYTES = 8192
@@ -48,6 +49,7 @@ def violations(status: CallStatus) -> list[tuple[str, str]]:
         (CapabilityMissingError("no sound"), grpc.StatusCode.UNIMPLEMENTED),
         (NotReadyError("loading"), grpc.StatusCode.UNAVAILABLE),
         (OverloadedError(1.5), grpc.StatusCode.RESOURCE_EXHAUSTED),
+        (DeadlineExceededError("score"), grpc.StatusCode.DEADLINE_EXCEEDED),
         (ValueError("secret"), grpc.StatusCode.INTERNAL),
         (EncoreError("a kind nobody listed"), grpc.StatusCode.INTERNAL),
     ],
