@@ -58,6 +58,8 @@ class MaskedRows(lightgbm.Sequence):
     def __getitem__(self, rows: int | slice | list[int]) -> NDArray[np.float64]:
         chosen = slice(rows, rows + 1) if isinstance(rows, int | np.integer) else rows
         index = np.asarray(chosen, np.intp) if isinstance(chosen, list) else chosen
-        piece = self._features.take(index).without_context(self._is_masked[index])
+        piece, is_masked = self._features.take(index), self._is_masked[index]
+        if is_masked.any():
+            piece = piece.without_context(is_masked)
         matrix: NDArray[np.float64] = self._layout.matrix(piece, np.float64)
         return matrix if chosen is rows else matrix[0]

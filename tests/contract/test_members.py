@@ -211,9 +211,12 @@ def examples_of_users(columns: Columns, n_rows: int) -> Examples:
     return with_labels(batch, number(batch, "user_0"), seed=1)
 
 
-def test_a_dozen_rows_are_enough_to_answer(trainer: Trainer) -> None:
+def test_a_dozen_rows_are_enough_to_answer_and_nothing_is_printed(
+    trainer: Trainer, capfd: pytest.CaptureFixture[str]
+) -> None:
     fitted = trainer.fit(examples(12, seed=1), examples(3, seed=2), seed=0)
     assert np.isfinite(fitted.predict(random_batch(COLUMNS, 5, seed=4))).all()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_labels_that_are_all_alike_are_refused(trainer: Trainer) -> None:

@@ -33,8 +33,8 @@ def small(name: str) -> Trainer:
 
 
 def dot_product(batch: FeatureBatch) -> NDArray[np.float64]:
-    pairs = [number(batch, f"user_{i}") * number(batch, f"object_{i}") for i in range(2)]
-    return 3.0 * np.sum(pairs, axis=0)
+    first, second = (number(batch, f"user_{i}") * number(batch, f"object_{i}") for i in range(2))
+    return 3.0 * (first + second)
 
 
 def exclusive_or(batch: FeatureBatch) -> NDArray[np.float64]:
@@ -43,7 +43,8 @@ def exclusive_or(batch: FeatureBatch) -> NDArray[np.float64]:
 
 
 def category(batch: FeatureBatch) -> NDArray[np.float64]:
-    return np.where((code(batch, "city") < 3) & (code(batch, "genre_2") % 2 == 1), 3.0, -3.0)
+    is_liked = (code(batch, "city") < 3) & (code(batch, "genre_2") % 2 == 1)
+    return np.asarray(np.where(is_liked, 3.0, -3.0))
 
 
 def surface(batch: FeatureBatch) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from core.models import Compute, Examples, TreeSettings, TreeTrainer
 from core.models.tree_inputs import MaskedRows, TreeColumns
@@ -48,6 +49,17 @@ def test_trees_that_hardly_add_quality_are_dropped() -> None:
     assert _fewest_rounds(losses, tolerance=0.0) == 5
     assert _fewest_rounds(losses, tolerance=1.5e-4) == 4
     assert _fewest_rounds(losses, tolerance=1.0) == 1
+
+
+def test_more_categories_than_bins_are_no_reason_to_print(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    columns = synthetic_columns(categories=200)
+    batch = random_batch(columns, 2000, seed=0)
+    rows = with_labels(batch, number(batch, "user_0"), seed=0)
+    few_bins = replace(TRAINER, settings=replace(TRAINER.settings, bins=15))
+    few_bins.fit(rows, None, seed=0, iterations=3)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_contributions_add_up_to_the_logits() -> None:
