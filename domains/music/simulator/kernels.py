@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from domains.music.simulator.randomness import Floats, Ints
 
+_STEPS = 1e8
+
 
 class UserTaste(NamedTuple):
     """Taste of all users: a lasting vector plus one that goes round in a plane."""
@@ -79,9 +81,13 @@ def taste_matches(
 
 
 @numba.njit(cache=True)
-def sigmoid(logits: Floats) -> Floats:
-    """Probabilities of logits, element by element: (n,)."""
+def probabilities(logits: Floats) -> Floats:
+    """Sigmoid of each logit to eight decimals: (n,).
+
+    Processors may differ in the last bits of an exponential; eight decimals hide that, so the
+    same seed writes the same bytes elsewhere, too.
+    """
     out = np.empty(logits.shape[0])
     for i in range(logits.shape[0]):
-        out[i] = 1.0 / (1.0 + math.exp(-logits[i]))
+        out[i] = math.floor(_STEPS / (1.0 + math.exp(-logits[i])) + 0.5) / _STEPS
     return out

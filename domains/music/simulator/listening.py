@@ -224,8 +224,8 @@ def _choose(
                 chosen = track
         if chosen >= 0:
             return int(chosen)
-    # A user who has heard all that is popular takes anything: a third of the tracks is the most
-    # that anyone hears, so there is something left.
+    # A user who has heard all that is popular takes anything: half of the tracks is the most that
+    # anyone hears, and more than half are out from the start, so there is something left.
     while True:
         track = mass[int(next_uniform(state) * mass.shape[0])]
         if heard_by[track] != user and released_s[track] <= t:

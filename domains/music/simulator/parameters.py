@@ -44,7 +44,8 @@ class WorldParameters:
     history_scale: float = 236.0
     """Weibull scale of the number of distinct tracks a user hears."""
     history_cap: int = 2_400
-    """No user hears more distinct tracks than this."""
+    """No user hears more distinct tracks than this, nor more than half of those outside the niche
+    (which only worlds of less than about 100,000 events come to feel)."""
 
     # Who is there when.
     new_user_share: float = 0.25
@@ -107,8 +108,11 @@ class WorldParameters:
     """Mean first plays of a session."""
 
     # The true logit of a return; standard deviations are those over the events of the log.
-    intercept: float = -0.37
-    """Mean logit."""
+    intercept: float = -0.42
+    """Logit of a full-size world at which all parts are zero..."""
+    intercept_per_decade: float = 0.064
+    """...and what a world ten times smaller adds: its users soon run out of what they like best,
+    their taste matches fall, and without this fewer pairs would return than were published."""
     taste_sd: float = 0.84
     """Latent taste, user x track: about 35 % of the variance."""
     user_sd: float = 0.50
@@ -126,20 +130,22 @@ class WorldParameters:
     genre_sd: float = 0.345
     """Genre effect: with length and age about 10 %."""
     length_effect: tuple[tuple[float, float], ...] = (
-        (1.8, -0.67),
-        (3.1, 0.03),
-        (4.9, 0.03),
-        (7.0, -0.67),
+        (1.9, -0.68),
+        (2.2, -0.14),
+        (3.1, 0.02),
+        (4.9, 0.02),
+        (6.6, -0.14),
+        (7.0, -0.69),
     )
     """Effect of the length in minutes, linear between these knots."""
     age_effect: tuple[tuple[float, float], ...] = (
-        (33.5, 0.16),
-        (35.0, -0.17),
-        (45.0, -0.17),
-        (46.5, 0.16),
+        (33.5, 0.17),
+        (35.0, -0.21),
+        (45.0, -0.21),
+        (46.5, 0.17),
     )
     """Effect of the age in years, linear between these knots."""
-    hidden_age_effect: float = -0.16
+    hidden_age_effect: float = -0.17
     """Effect for users who do not tell their age, instead of the knots."""
 
     # How users answer a list.

@@ -60,6 +60,6 @@ def context_columns(world: World, contexts: Ints, names: Sequence[str]) -> dict[
 
 
 def write_oracle(path: Path, row_ids: Ints, probabilities: Floats) -> None:
-    """Writes the truth: digits enough to read back the very same doubles."""
+    """Writes the truth in as many digits as read back the very same doubles."""
     columns = {"row_id": pa.array(row_ids), "true_probability": pa.array(probabilities)}
     write_columns(path, columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +27,7 @@ from domains.music.simulator.identifiers import (
     identifiers,
     indices,
 )
-from domains.music.simulator.kernels import UserTaste, sigmoid, taste_matches
+from domains.music.simulator.kernels import UserTaste, probabilities, taste_matches
 from domains.music.simulator.parameters import PARAMETERS, WorldParameters
 from domains.music.simulator.population import Population, create_population
 from domains.music.simulator.randomness import Bools, Floats, Ints
@@ -79,6 +80,7 @@ class World:
         intercept + user + track + taste(user at t) · track + tab x type + user x tab
                   + length + genre + age
 
+    The world remembers nothing: it answers for any pair as if the play were the pair's first.
     Users and tracks are named by id (`u0000012`, `t0000345`) or by dense index.
     """
 
@@ -107,10 +109,12 @@ class World:
         self.parameters = parameters
         self.start_s = start_s
         self.end_s = start_s + parameters.duration_s
+        decades = math.log10(parameters.full_events / events)
+        self.intercept = parameters.intercept + parameters.intercept_per_decade * decades
         self.contexts = ContextTable(parameters)
         mass = track_count(parameters, events) - niche_count(parameters, events)
         self.population: Population = create_population(
-            parameters, seed, events, start_s, min(parameters.history_cap, mass // 3)
+            parameters, seed, events, start_s, min(parameters.history_cap, mass // 2)
         )
         self.catalogue: Catalogue = create_catalogue(
             parameters, seed, events, len(self.population), start_s
@@ -155,6 +159,8 @@ class World:
     ) -> Floats:
         """True probability that each user returns to each track within the horizon: (n,).
 
+        To eight decimals, and the same for a row whatever rows are beside it.
+
         Args:
             users: Ids or indices: (n,) or (1,).
             objects: Ids or indices: (n,) or (1,).
@@ -164,7 +170,7 @@ class World:
         Raises:
             InvalidRequestError: unknown users or tracks, or lengths that do not fit.
         """
-        return sigmoid(self.logit_parts(users, objects, context, times).total)
+        return probabilities(self.logit_parts(users, objects, context, times).total)
 
     def logit_parts(
         self, users: Entities, objects: Entities, context: Context, times: Times
@@ -184,7 +190,7 @@ class World:
         track = tracks.effects[o]
         surroundings = self.contexts.effects[tabs, types] + people.tab_effects[u, tabs]
         content = tracks.content_effects[o] + people.age_effects[u]
-        total = self.parameters.intercept + taste + user + track + surroundings + content
+        total = self.intercept + taste + user + track + surroundings + content
         return LogitParts(taste, user, track, surroundings, content, total)
 
     def attraction(self, user: str | int, objects: Entities, t: float) -> Floats:
@@ -195,7 +201,7 @@ class World:
             + self.parameters.choice_taste * self._matches(u, o, times)
             + self.parameters.attraction_popularity * self.catalogue.popularity[o]
         )
-        return sigmoid(logits)
+        return probabilities(logits)
 
     def respond(
         self,
