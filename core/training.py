@@ -166,7 +166,8 @@ def fit_as_of(
 def _named(progress: Progress | None, stage: str) -> Progress | None:
     if progress is None:
         return None
-    return lambda what, done: progress(f"{stage}: {what}", done)
+    # One bar a member: what it says after its name changes with every round.
+    return lambda what, done: progress(f"{stage}: {what.partition(':')[0]}", done)
 
 
 @dataclass(frozen=True)

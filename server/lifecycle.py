@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from grpc import aio
-from grpc_health.v1.health import aio as health_aio  # type: ignore[import-untyped]
-from grpc_health.v1.health_pb2 import HealthCheckResponse  # type: ignore[import-untyped]
+from grpc_health.v1.health import aio as health_aio
+from grpc_health.v1.health_pb2 import HealthCheckResponse
 from prometheus_client import start_http_server
 
 from core.errors import UnknownDomainError

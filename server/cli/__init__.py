@@ -25,7 +25,7 @@ app.command("serve")(serve.serve)
 
 
 def main() -> None:
-    """Run a command. Exit codes: 0 done, 1 refused with a reason, 2 wrong usage, 130 interrupted."""
+    """Run a command; exit codes: 0 done, 1 refused with a reason, 2 usage, 130 interrupted."""
     try:
         app()
     except EncoreError as error:

@@ -35,45 +35,39 @@ def show_report(report: Mapping[str, Any]) -> None:
         stdout.print(f"stack {profile}: {weights}, intercept {intercept:.3f}", highlight=False)
 
 
+ROWS = (
+    ("ROC-AUC", "roc_auc"),
+    ("PR-AUC", "pr_auc"),
+    ("log-loss", "log_loss"),
+    ("calibration error", "calibration_error"),
+    ("per-user AUC", "per_user_auc"),
+)
+"""Heading and key of the plain figures."""
+
+
 def figures_table(evaluation: Mapping[str, Any]) -> Table:
-    """One row for each profile, masked context and member."""
+    """One column for each profile and for its masked context, one row a figure."""
     table = Table(title="the latest fifth of the examples")
     table.add_column("")
-    for heading in (
-        "ROC-AUC",
-        "95 % over users",
-        "PR-AUC",
-        "log-loss",
-        "calibration error",
-        "per-user AUC",
-        "cold users",
-        "cold objects",
-    ):
-        table.add_column(heading, justify="right")
-    for profile, figures in evaluation["ensembles"].items():
-        table.add_row(f"ensemble, {profile}", *_cells(figures))
-    for profile, figures in evaluation["context_masked"].items():
-        table.add_row(f"{profile}, context unknown", *_cells(figures))
+    columns = []
+    for name, what in (("ensembles", ""), ("context_masked", ", context unknown")):
+        for profile, figures in evaluation[name].items():
+            table.add_column(f"{profile}{what}", justify="right")
+            columns.append(figures)
+    for heading, key in ROWS:
+        table.add_row(heading, *(_number(figures[key]) for figures in columns))
+        if key == "roc_auc":
+            table.add_row("  95 % over users", *(_interval(figures) for figures in columns))
+    for heading, key in (("cold users", "cold_users"), ("cold objects", "cold_objects")):
+        table.add_row(f"ROC-AUC, {heading}", *(_number(f[key]["roc_auc"]) for f in columns))
+        table.add_row("  rows", *(f"{f[key]['rows']:,}" for f in columns))
     for member, auc in evaluation["member_roc_auc"].items():
-        table.add_row(f"{member} alone", _number(auc))
+        table.add_row(f"ROC-AUC, {member} alone", _number(auc))
     return table
 
 
-def _cells(figures: Mapping[str, Any]) -> list[str]:
-    return [
-        _number(figures["roc_auc"]),
-        f"{_number(figures['roc_auc_low'])}–{_number(figures['roc_auc_high'])}",
-        _number(figures["pr_auc"]),
-        _number(figures["log_loss"]),
-        _number(figures["calibration_error"]),
-        f"{_number(figures['per_user_auc'])} ({figures['per_user_count']:,})",
-        _slice(figures["cold_users"]),
-        _slice(figures["cold_objects"]),
-    ]
-
-
-def _slice(part: Mapping[str, Any]) -> str:
-    return f"{_number(part['roc_auc'])} ({part['rows']:,})"
+def _interval(figures: Mapping[str, Any]) -> str:
+    return f"{_number(figures['roc_auc_low'])}–{_number(figures['roc_auc_high'])}"
 
 
 def _number(value: float | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grpc import aio
-from grpc_status import rpc_status  # type: ignore[import-untyped]
+from grpc_status import rpc_status
 
 from server.interceptors.call import Call, Proceed
 from server.logs import Log

@@ -15,7 +15,7 @@ from typing import TypeVar, cast
 from urllib.request import urlopen
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.requests import Engine

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import cast
 
 import grpc
-from google.rpc import error_details_pb2  # type: ignore[import-untyped]
-from grpc_status import rpc_status  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
 
 def refused(code: str, call: Callable[[], object]) -> grpc.Call:

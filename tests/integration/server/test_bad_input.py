@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import grpc
 import pytest
-from encore.v1 import common_pb2 as common_pb
-from encore.v1 import recommender_service_pb2 as pb
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from encore.v1 import common_pb2 as common_pb
+from encore.v1 import recommender_service_pb2 as pb
 from server.testing import RunningServer
 
 SERVICE = "/encore.v1.RecommenderService"
