@@ -79,7 +79,15 @@ def publish(
     """
     trainers = RECIPES[recipe.trainers](compute)
     report = progress or (lambda *_: None)
-    final = fit_as_of(evaluated.table, 1.0, recipe, trainers, seed=seed, progress=progress)
+    final = fit_as_of(
+        evaluated.table,
+        1.0,
+        recipe,
+        trainers,
+        seed=seed,
+        iterations=evaluated.fitted.iterations,
+        progress=_of_publication(progress),
+    )
     report("item-to-item", 0.0)
     neighbours = build_item_neighbours(evaluated.state.arrays)
     report("item-to-item", 1.0)
@@ -146,6 +154,10 @@ def report_of(
         },
         "domain": domain.name,
     }
+
+
+def _of_publication(progress: Progress | None) -> Progress | None:
+    return None if progress is None else lambda what, done: progress(f"publish, {what}", done)
 
 
 def _stacks(ensemble: Ensemble) -> Mapping[str, Any]:

@@ -2,7 +2,8 @@
 
 `fit_as_of(table, until)` uses only labels that are known at `until` and does what a nightly run at
 that moment would do. Evaluation calls it at the begin of the test block, publication at the end of
-the log: the published model comes from the very function that was measured.
+the log, with the iterations that evaluation chose: the published model comes from the very function
+that was measured.
 
     base period | train | tune | stack | (labels still open) | until
     1. members fit on train, choosing their iterations on tune;
@@ -131,18 +132,23 @@ def fit_as_of(
     trainers: Trainers,
     *,
     seed: int,
+    iterations: Mapping[str, int] | None = None,
     progress: Progress | None = None,
 ) -> Fitted:
-    """Train as a run at position `until` would; see the module's docstring."""
+    """Train as a run at position `until` would; see the module's docstring.
+
+    With `iterations` by member, the first step is left out: they were chosen before.
+    """
     blocks = cut_blocks(table, until, recipe)
-    chosen = fit_members(
-        table.take(blocks.train),
-        table.take(blocks.tune),
-        seed=seed,
-        trainers=trainers,
-        progress=_named(progress, "choose"),
-    )
-    iterations = {name: model.iterations() for name, model in chosen.items()}
+    if iterations is None:
+        chosen = fit_members(
+            table.take(blocks.train),
+            table.take(blocks.tune),
+            seed=seed,
+            trainers=trainers,
+            progress=_named(progress, "choose"),
+        )
+        iterations = {name: model.iterations() for name, model in chosen.items()}
     before = fit_members(
         table.take(blocks.before_stack),
         None,

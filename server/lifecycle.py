@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +43,9 @@ class Ports:
     api: int
     admin: int
     metrics: int
+
+
+OnServing = Callable[[Ports], Awaitable[None]]
 
 
 class EncoreServer:
@@ -215,8 +218,11 @@ class EncoreServer:
             await self._health.set(name, status)
 
 
-async def run_until_signal(server: EncoreServer) -> None:
-    """Start, serve until SIGTERM or SIGINT, drain. A signal during the start ends it at once."""
+async def run_until_signal(server: EncoreServer, serving: OnServing | None = None) -> None:
+    """Start, serve until SIGTERM or SIGINT, drain. A signal during the start ends it at once.
+
+    `serving` is awaited once calls are answered; a signal does not interrupt it.
+    """
     loop = asyncio.get_running_loop()
     signalled = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -229,8 +235,14 @@ async def run_until_signal(server: EncoreServer) -> None:
         await asyncio.gather(starting, return_exceptions=True)
         return
     try:
-        await starting
-        await leaving
+        ports = await starting
+        try:
+            if serving is not None:
+                await serving(ports)
+            await leaving
+        except BaseException:
+            await server.stop()
+            raise
     finally:
         leaving.cancel()
     await server.stop()
