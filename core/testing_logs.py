@@ -136,14 +136,17 @@ def _entities(
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, frozenset[str]]]:
     """Tables of users and objects without the first of each, with two that nobody meets."""
     u, o = n_users + 1, n_objects + 1
+
+    def numbers(low: float, high: float, n: int) -> NDArray[np.float64]:
+        """(n,) whole numbers in [low, high), 30 % of them absent."""
+        return np.where(rng.random(n) < 0.3, np.nan, rng.integers(int(low), int(high), n))
+
     users = pd.DataFrame(
         {
             "user_id": [f"u{i + 1}" for i in rng.permutation(u)],
             "city": rng.choice(["", "ulm", "rome", "oslo"], u),
-            "age": np.where(rng.random(u) < 0.3, np.nan, rng.integers(10, 80, u)),
-            "joined_at": np.where(
-                rng.random(u) < 0.3, np.nan, 1.6e9 + rng.integers(-9000, 3000, u)
-            ),
+            "age": numbers(10, 80, u),
+            "joined_at": numbers(1.6e9 - 9000, 1.6e9 + 3000, u),
         }
     )
     genres = ["", "rock", "pop", "rock|pop", "jazz|rock", "pop|jazz|rock", "folk|folk", "|jazz"]
@@ -153,10 +156,8 @@ def _entities(
             "language": rng.choice(["", "en", "de"], o),
             "artist": rng.choice(["", "abba", "bach", "cher"], o),
             "genres": rng.choice(genres, o),
-            "length": np.where(rng.random(o) < 0.3, np.nan, rng.integers(60, 400, o)),
-            "released_at": np.where(
-                rng.random(o) < 0.3, np.nan, 1.6e9 + rng.integers(-9000, 3000, o)
-            ),
+            "length": numbers(60, 400, o),
+            "released_at": numbers(1.6e9 - 9000, 1.6e9 + 3000, o),
         }
     )
     return users, objects, {"free": frozenset(rng.choice(objects["object_id"], o // 2))}

@@ -324,7 +324,7 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def _faded(moments: Iterable[float], now: float, half_life: float) -> float:
-    return sum(2.0 ** (-(now - moment) / half_life) for moment in moments)
+    return math.fsum(math.exp2(-(now - moment) / half_life) for moment in moments)
 
 
 def _since(moments: Iterable[float], now: float) -> float:
