@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ def served(log: EventLog, rule: TieRule, base: int, store: Path | None = None) -
     keys = np.zeros(len(log), np.int64)
     bounds = [*np.flatnonzero(np.diff(log.tie_group, prepend=-1)), len(log)]
     fitted = stored = False
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in pairwise(bounds):
         if start >= base and not fitted:
             fit_latent(state, seed=3)
             fitted = True
