@@ -38,13 +38,13 @@ class Recipe:
 
     trainers: str = "standard"
     """Name of the member settings in `core.models.RECIPES`."""
-    base_share: float = 0.15
+    base_share: float = 0.1
     """First part of the events: fills the state and fits the latent vectors."""
     test_share: float = 0.2
     """Last part of the examples: scored once."""
-    stack_share: float = 0.15
+    stack_share: float = 0.1
     """Latest part of the usable examples: the stack fits on it."""
-    tune_share: float = 0.15
+    tune_share: float = 0.1
     """Part before it: choices are made on it."""
     min_rows: int = 200
     """Fewest rows of a block."""

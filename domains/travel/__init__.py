@@ -24,7 +24,7 @@ SAMPLE = Sample(
     outcome=Outcome.BOOKING.value,
     events_per_user=12,
     objects_per_event=0.02,
-    days=1460.0,
+    days=2920.0,
     basket_size=1,
     repeat_share=0.4,
 )

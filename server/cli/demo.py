@@ -59,9 +59,11 @@ def demo(
             metrics_port=0 if once else 9464,
         )
         report("start the server", 0.0)
-        with (place / "server.log").open("w", encoding="utf-8") as lines:
-            with assembled(settings, log=json_log(lines)) as server:
-                asyncio.run(_serve_and_ask(server, log, report, once=once))
+        with (
+            (place / "server.log").open("w", encoding="utf-8") as lines,
+            assembled(settings, log=json_log(lines)) as server,
+        ):
+            asyncio.run(_serve_and_ask(server, log, report, once=once))
 
 
 def _prepare(place: Path, events: int, seed: int, report: Report) -> EventLog:
