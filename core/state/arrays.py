@@ -70,6 +70,11 @@ class Users(NamedTuple):
     """(n, LATENT) sum of the vectors of the objects met."""
     facet_vector: NDArray[np.float32]
     """(n, FACET_LATENT) weighted sum of the vectors of the main facet values met."""
+    anchor: NDArray[np.float32]
+    """(n, LATENT) the part of `vector` that comes from frozen objects. Only it moves late objects:
+    if these moved each other through their listeners, vectors would grow without bound."""
+    facet_anchor: NDArray[np.float32]
+    """(n, FACET_LATENT) the same part of `facet_vector`."""
 
 
 class Objects(NamedTuple):
@@ -175,6 +180,8 @@ def new_arrays(schema: Schema, shape: Shape) -> StateArrays:
             np.zeros((0, len(schema.user) - len(shape.user_is_time)), np.int32),
             np.zeros((0, len(schema.facets))),
             np.zeros((0, 1 + contexts + RECENT), np.int32),
+            np.zeros((0, LATENT), np.float32),
+            np.zeros((0, FACET_LATENT), np.float32),
             np.zeros((0, LATENT), np.float32),
             np.zeros((0, FACET_LATENT), np.float32),
         ),

@@ -57,9 +57,10 @@ def _fit_objects(arrays: StateArrays, seed: int) -> None:
     # A like pulls taste as a meeting does, once: both sides of that bargain start here.
     pulls = (table.rows[:, UO_COUNT] > 0) | (table.rows[:, UO_OPINION] > 0)
     users, objects, _ = _pairs(table.keys, pulls.astype(np.float32))
-    arrays.users.vector[:] = _sums(
-        users, objects, np.ones(len(users), np.float32), arrays.objects.vector, arrays.users.vector
-    )
+    once = np.ones(len(users), np.float32)
+    arrays.users.vector[:] = _sums(users, objects, once, arrays.objects.vector, arrays.users.vector)
+    frozen = np.where(is_base[:, None], arrays.objects.vector, np.float32(0.0))
+    arrays.users.anchor[:] = _sums(users, objects, once, frozen, arrays.users.anchor)
 
 
 def _fit_facets(arrays: StateArrays, seed: int) -> None:
@@ -80,6 +81,7 @@ def _fit_facets(arrays: StateArrays, seed: int) -> None:
     arrays.users.facet_vector[:] = _sums(
         users, values, weights, arrays.values.vector, arrays.users.facet_vector
     )
+    arrays.users.facet_anchor[:] = arrays.users.facet_vector
 
 
 def _pairs(

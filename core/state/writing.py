@@ -183,16 +183,17 @@ def interact(
         if s.objects.tags[obj, IS_BASE] == 0 and s.totals.singular[0] > 0.0:
             _fold_in(
                 s.objects.vector[obj],
-                s.users.vector[user],
+                s.users.anchor[user],
                 s.values.object_mean[values[main_slot]],
                 s.objects.counts[obj, DISTINCT],
                 s.totals.singular,
             )
         if met[UO_OPINION] <= 0.0:  # a like has put the vector in already
-            _add(s.users.vector[user], s.objects.vector[obj], np.float32(1.0))
+            _pull(s, user, obj, np.float32(1.0))
     if values[main_slot] != 0 and s.totals.facet_singular[0] > 0.0:
         _meet_main_facet(
             s.users.facet_vector[user],
+            s.users.facet_anchor[user],
             s.values,
             values[main_slot],
             main_before,
@@ -287,6 +288,14 @@ def _add(to: NDArray[np.float32], vector: NDArray[np.float32], weight: np.float3
 
 
 @njit(cache=True)
+def _pull(s: StateArrays, user: int, obj: int, weight: np.float32) -> None:
+    """Draw the user's vector to an object, or away again."""
+    _add(s.users.vector[user], s.objects.vector[obj], weight)
+    if s.objects.tags[obj, IS_BASE] != 0:
+        _add(s.users.anchor[user], s.objects.vector[obj], weight)
+
+
+@njit(cache=True)
 def _fold_in(
     vector: NDArray[np.float32],
     listener: NDArray[np.float32],
@@ -319,6 +328,7 @@ def facet_weight(count: float) -> float:
 @njit(cache=True)
 def _meet_main_facet(
     user: NDArray[np.float32],
+    anchor: NDArray[np.float32],
     values: Values,
     value: int,
     before: float,
@@ -330,8 +340,10 @@ def _meet_main_facet(
     if values.tags[value, IS_BASE] == 0:
         for i in range(len(vector)):
             if singular[i] > MIN_SINGULAR:
-                vector[i] += raised * user[i] / (singular[i] * singular[i])
+                vector[i] += raised * anchor[i] / (singular[i] * singular[i])
         values.tags[value, VERSION] += 1
+    else:
+        _add(anchor, vector, raised)
     _add(user, vector, raised)
 
 
@@ -361,9 +373,9 @@ def react(s: StateArrays, user: int, obj: int, kind: int, time: float, tie_group
             s.user_value.rows[liking, UV_LIKING] += opinion - before
     if met[UO_COUNT] == 0.0:  # what is only liked pulls taste as a meeting would
         if opinion > 0.0:
-            _add(s.users.vector[user], s.objects.vector[obj], np.float32(1.0))
+            _pull(s, user, obj, np.float32(1.0))
         elif before > 0.0:
-            _add(s.users.vector[user], s.objects.vector[obj], np.float32(-1.0))
+            _pull(s, user, obj, np.float32(-1.0))
     if opinion > 0.0:
         _remember(s.users.trail[user], obj)
     met[UO_OPINION] = opinion

@@ -9,7 +9,13 @@ from rich.table import Table
 
 from core.log import EventLog
 from domains.music.audio.clips import shipped_clips
-from encore_client import AsyncEncoreClient, Recommendation, RecommendedItem
+from encore_client import (
+    AsyncEncoreClient,
+    FeedbackEvent,
+    Outcome,
+    Recommendation,
+    RecommendedItem,
+)
 from server.cli.output import stdout
 from server.lifecycle import Ports
 
@@ -37,8 +43,13 @@ async def ask_everything(ports: Ports, log: EventLog) -> None:
         stdout.print(table)
 
         liked, disliked = first.items[1].object_id, first.items[0].object_id
-        await client.dislike(user, disliked, recommendation_id=first.recommendation_id)
-        receipt = await client.like(user, liked, recommendation_id=first.recommendation_id)
+        said = ((disliked, Outcome.DISLIKE), (liked, Outcome.LIKE))
+        receipt = await client.feedback(
+            [
+                FeedbackEvent(user, object_id, outcome, recommendation_id=first.recommendation_id)
+                for object_id, outcome in said
+            ]
+        )
         _headline("Feedback: the first is disliked, the second liked; both count at once")
         stdout.print(f"accepted {receipt.accepted}, duplicates {receipt.duplicates}")
         second = await client.recommend(user, context=CONTEXT, page_size=SHOWN)

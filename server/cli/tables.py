@@ -50,7 +50,7 @@ def figures_table(evaluation: Mapping[str, Any]) -> Table:
     table = Table(title="the latest fifth of the examples")
     table.add_column("")
     columns = []
-    for name, what in (("ensembles", ""), ("context_masked", ", context unknown")):
+    for name, what in (("ensembles", ""), ("context_masked", ",\nno context")):
         for profile, figures in evaluation[name].items():
             table.add_column(f"{profile}{what}", justify="right")
             columns.append(figures)
@@ -67,7 +67,8 @@ def figures_table(evaluation: Mapping[str, Any]) -> Table:
 
 
 def _interval(figures: Mapping[str, Any]) -> str:
-    return f"{_number(figures['roc_auc_low'])}–{_number(figures['roc_auc_high'])}"
+    low, high = figures["roc_auc_low"], figures["roc_auc_high"]
+    return _MISSING if low is None else f"{low:.3f}–{high:.3f}"
 
 
 def _number(value: float | None) -> str:
