@@ -1,0 +1,58 @@
+"""The README tells the truth about files and commands."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from server.cli import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "clients/python/README.md", "CHANGELOG.md")
+
+
+def links(page: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = re.findall(r"\]\(([^)#]+)\)|href=\"([^\"#]+)\"", text)
+    targets = [markdown or html for markdown, html in found]
+    return [target for target in targets if "://" not in target]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_to_a_file_leads_somewhere(page: str) -> None:
+    missing = [link for link in links(page) if not ((ROOT / page).parent / link).exists()]
+    assert not missing
+
+
+def test_the_request_path_diagram_links_to_files() -> None:
+    assert len(links("README.md")) >= 10
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^(?:\.venv/bin/)?encore ([a-z]+)", text, flags=re.MULTILINE))
+    assert {"train", "evaluate", "serve", "simulate"} <= named
+    for command in named:
+        result = CliRunner().invoke(app, [command, "--help"])
+        assert result.exit_code == 0, command
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = text.split("<!-- test command -->")[1].split("<!-- end -->")[0]
+    assert "pytest" in block
+    assert "<!-- test command -->" in script
+    assert subprocess.run(["bash", "-n", str(ROOT / ".ci" / "run")], check=False).returncode == 0
+
+
+def test_no_file_of_measuring_data_is_tracked() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    data = [path for path in tracked if path.endswith((".csv", ".gz", ".npz", ".parquet"))]
+    assert data == ["domains/music/audio/clips/manifest.csv"]
