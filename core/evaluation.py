@@ -184,10 +184,13 @@ def calibration_error(labels: NDArray[np.int8], probabilities: NDArray[np.float6
     """Expected calibration error over CALIBRATION_BINS bins of equal size."""
     if not len(labels):
         return float("nan")
+    # Rows of equal probability share their rate: where a bin cuts them, their order says nothing.
+    _, group = np.unique(probabilities, return_inverse=True)
+    rates = (np.bincount(group, weights=labels) / np.bincount(group))[group]
     order = np.argsort(probabilities, kind="stable")
     error = 0.0
     for rows in np.array_split(order, min(CALIBRATION_BINS, len(order))):
-        gap = abs(float(probabilities[rows].mean()) - float(labels[rows].mean()))
+        gap = abs(float(probabilities[rows].mean()) - float(rates[rows].mean()))
         error += gap * len(rows) / len(labels)
     return error
 

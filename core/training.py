@@ -106,9 +106,11 @@ def cut_blocks(table: ExampleTable, until: float, recipe: Recipe) -> Blocks:
         [1.0 - recipe.stack_share - recipe.tune_share, 1.0 - recipe.stack_share],
     )
     blocks = Blocks(
-        train=usable & (table.matures_position <= tune_start),
+        train=usable & (table.position < tune_start) & (table.matures_position <= tune_start),
         tune=usable & (table.position >= tune_start) & (table.position < stack_start),
-        before_stack=usable & (table.matures_position <= stack_start),
+        before_stack=usable
+        & (table.position < stack_start)
+        & (table.matures_position <= stack_start),
         stack=usable & (table.position >= stack_start),
         all=usable,
         tune_start=float(tune_start),

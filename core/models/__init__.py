@@ -52,9 +52,21 @@ def quick_trainers(compute: Compute) -> Trainers:
     }
 
 
+def tiny_trainers(compute: Compute) -> Trainers:
+    """The smallest members that still learn: for tests of what surrounds them."""
+    jenn = NetSettings("adam", batch_norm=False, width=4, embedding=2, max_epochs=1)
+    felu = replace(jenn, optimiser="rmsprop", batch_norm=True)
+    return {
+        "jenn": NetTrainer(JennNet, jenn, compute),
+        "felu": NetTrainer(FeluNet, felu, compute),
+        "lightgbm": TreeTrainer(TreeSettings(max_rounds=10), compute),
+    }
+
+
 RECIPES: Mapping[str, Callable[[Compute], Trainers]] = {
     "standard": standard_trainers,
     "quick": quick_trainers,
+    "tiny": tiny_trainers,
 }
 """How much work a fit may be; a domain's recipe names one."""
 
