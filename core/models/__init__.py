@@ -53,13 +53,25 @@ def quick_trainers(compute: Compute) -> Trainers:
 
 
 def tiny_trainers(compute: Compute) -> Trainers:
-    """The smallest members that still learn: for tests of what surrounds them."""
-    jenn = NetSettings("adam", batch_norm=False, width=4, embedding=2, max_epochs=1)
+    """The smallest members that still learn: a bundle in seconds, for tests and demonstrations."""
+    jenn = NetSettings(
+        "adam",
+        batch_norm=False,
+        width=8,
+        embedding=4,
+        learning_rate=3e-3,
+        batch_rows=512,
+        epoch_steps=8,
+        max_epochs=1,
+    )
     felu = replace(jenn, optimiser="rmsprop", batch_norm=True)
+    trees = TreeSettings(
+        max_rounds=10, patience=3, learning_rate=0.2, leaves=7, bins=31, max_categories=31
+    )
     return {
         "jenn": NetTrainer(JennNet, jenn, compute),
         "felu": NetTrainer(FeluNet, felu, compute),
-        "lightgbm": TreeTrainer(TreeSettings(max_rounds=10), compute),
+        "lightgbm": TreeTrainer(trees, compute),
     }
 
 
