@@ -32,6 +32,7 @@ from core.retrieval.item_neighbours import ItemNeighbours
 from core.schema import Field, Kind
 from core.state.columns import FeatureBatch
 from core.state.state import NOBODY, Event, State
+from core.state.warm_up import warm_up
 
 STATE, SCORE, RETRIEVAL, GENRE = "state", "tasks/score", "retrieval", "genre"
 """Directories of a bundle."""
@@ -81,6 +82,10 @@ class DomainEngine:
         self._watermark = bundle.manifest.watermark
         self._report = report or (lambda *_: None)
         self._lock = RLock()
+
+    def warm_up(self) -> None:
+        """Compile what live calls need; changes nothing."""
+        warm_up(self._state)
 
     @property
     def domain(self) -> str:

@@ -146,6 +146,7 @@ def report_of(
             ),
             "test_rows": len(evaluation.rows),
             "blocks": evaluated.fitted.blocks.sizes(),
+            "inner_gap": evaluated.fitted.blocks.gapped,
             "iterations": dict(evaluated.fitted.iterations),
             "stacks": _stacks(evaluated.fitted.ensemble),
             "ensembles": {p.value: f.to_json() for p, f in evaluation.ensembles.items()},

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from core.errors import EncoreError
+from encore_client import EncoreClientError
 from server.cli import demo, evaluate, serve, simulate, train
 from server.cli.output import complain
 
@@ -28,7 +29,7 @@ def main() -> None:
     """Run a command; exit codes: 0 done, 1 refused with a reason, 2 usage, 130 interrupted."""
     try:
         app()
-    except EncoreError as error:
+    except (EncoreError, EncoreClientError) as error:
         complain(str(error))
         sys.exit(1)
 
