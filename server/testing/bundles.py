@@ -18,6 +18,7 @@ from core.readers import read_log
 from core.state.columns import Columns
 from core.state.state import State
 from domains import domain_named
+from encore.v1 import common_pb2 as common_pb
 from server.lifecycle import EncoreServer
 from server.logs import json_log
 from server.serve import assembled
@@ -27,6 +28,11 @@ from server.testing.harness import QUIET, Parts, RunningServer, running_server
 EVENTS = {"music": 8000, "shopping": 6000, "travel": 6000}
 """Enough that labels mature in time for every fit: a simulated log lasts half a year."""
 MIN_ROWS = 50
+
+
+def wire_outcome(outcome: str) -> common_pb.Outcome.ValueType:
+    """The enum value of a core outcome."""
+    return common_pb.Outcome.Value(f"OUTCOME_{outcome.upper()}")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from numpy.typing import NDArray
 
-from core.log import EventLog, Outcome, TieRule, build_log
+from core.log import EventLog, TieRule, build_log
 from core.state.replay import Replay
 from core.state.state import KINDS, NOBODY
 from core.state.writing import INTERACTION
@@ -21,12 +21,10 @@ from core.testing_logs import context_of
 from encore.v1 import admin_service_pb2 as admin_pb
 from encore.v1 import common_pb2 as common_pb
 from encore.v1 import recommender_service_pb2 as pb
-from server.convert import OUTCOMES
 from server.store.testing import postgres_server
 from server.testing import ManualClock, RunningServer
-from server.testing.bundles import TinyBundle, serving_bundles
+from server.testing.bundles import TinyBundle, serving_bundles, wire_outcome
 
-WIRE = {outcome: number for number, outcome in OUTCOMES.items()}
 DAY_S = 86_400
 SPAN_S = 70 * DAY_S
 """More than two horizons of 30 days: labels of these events mature while they go on."""
@@ -142,7 +140,7 @@ class Served:
                         event_id=f"e{row}",
                         user_id=self.user(row),
                         object_id=self.object(row),
-                        outcome=WIRE[Outcome(str(self.log.outcome[row]))],
+                        outcome=wire_outcome(str(self.log.outcome[row])),
                         occurred_at=Timestamp(seconds=int(self.log.time_s[row])),
                         context={k: v for k, v in context_of(self.log, row).items() if v},
                     )
@@ -153,10 +151,10 @@ class Served:
         assert (reply.accepted, reply.duplicates, len(reply.rejected)) == (stop - start, 0, 0)
 
     def user(self, row: int) -> str:
-        return self.log.users.ids[self.log.user_index[row]]
+        return str(self.log.users.ids[self.log.user_index[row]])
 
     def object(self, row: int) -> str:
-        return self.log.objects.ids[self.log.object_index[row]]
+        return str(self.log.objects.ids[self.log.object_index[row]])
 
 
 @dataclass
@@ -229,7 +227,8 @@ def check_all(bundle: TinyBundle, log: EventLog, database_url: str, restarts: in
             if end in restart_after:
                 before = served.score(end)
                 served = tale.restart()
-                assert served.score(end) == before
+                # Nets keep what they made of an object: another batch, another last bit.
+                np.testing.assert_allclose(served.score(end), before, rtol=1e-6)
     return compared
 
 
