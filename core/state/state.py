@@ -292,7 +292,13 @@ class State:
     # -- writing ----------------------------------------------------------------------------
 
     def update(self, event: Event) -> None:
-        """Write one live event; unknown users, objects and values become known."""
+        """Write one live event; unknown users, objects and values become known.
+
+        Raises:
+            ValueError: the event names no user or no object.
+        """
+        if not event.user_id or not event.object_id:
+            raise ValueError(f"the event names no user or no object: {event}")
         user, obj = self.users.add(event.user_id), self.objects.add(event.object_id)
         for f in self.schema.context:
             string = event.context.get(f.name, "")
