@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.log import EventLog, LabelRule, Outcome, TieRule, build_log
 from core.state.columns import Columns
@@ -76,7 +77,7 @@ def table(title: str, rows: list[tuple[str, float]], unit: str) -> None:
         print(f"  {name:<42}{value:>12,.2f} {unit}{value / rows[0][1]:>10.2f}x")
 
 
-def bytes_a_row(group: tuple[np.ndarray, ...]) -> float:  # type: ignore[type-arg]
+def bytes_a_row(group: tuple[NDArray[np.generic], ...]) -> float:
     return sum(array[:1].nbytes for array in group)
 
 
@@ -86,7 +87,7 @@ def bytes_a_pair(pairs: PairTable) -> tuple[float, float]:
     return slot / MAX_LOAD, 2 * slot / MAX_LOAD
 
 
-def request(state: State, columns: Columns, user: int, objects: np.ndarray) -> None:  # type: ignore[type-arg]
+def request(state: State, columns: Columns, user: int, objects: NDArray[np.int32]) -> None:
     context = {"source_tab": "library", "source_type": "type 3"}
     state.features(user, objects, context, state.clock_s, columns)
 

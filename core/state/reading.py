@@ -35,6 +35,25 @@ from core.state.hashing import find, pair_key
 
 
 @njit(cache=True)
+def read_batch(
+    s: StateArrays,
+    user: int,
+    objects: NDArray[np.int32],
+    context: NDArray[np.int32],
+    time: float,
+    user_time: float,
+    cardinalities: NDArray[np.int32],
+    numbers: NDArray[np.float32],
+    codes: NDArray[np.int32],
+    keys: NDArray[np.int64],
+) -> None:
+    """All that `FeatureBatch` holds, in one call: handing over the state costs 10 µs each time."""
+    read_numbers(s, user, objects, context, time, user_time, numbers)
+    read_codes(s, user, objects, context, cardinalities, codes)
+    read_object_keys(s, objects, keys)
+
+
+@njit(cache=True)
 def read_numbers(
     s: StateArrays,
     user: int,

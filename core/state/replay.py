@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.log import UNKNOWN_LABEL
-from core.state.arrays import P_ROW, with_pair_room
+from core.state.arrays import CLOCK, P_ROW, with_pair_room
 from core.state.columns import Columns, FeatureBatch
 from core.state.replaying import LogArrays, replay_rows
 from core.state.state import State
@@ -85,8 +85,14 @@ class Replay:
         return rows, numbers, codes
 
     def finish(self, time_s: float) -> None:
-        """Let the labels mature whose horizon closed before `time_s`, the end of what is known."""
-        advance(self.state.arrays, time_s, self.labels)
+        """Let the labels mature that are due by `time_s`, the end of what is known.
+
+        Those due at `time_s` itself as well: no event of that moment is yet to come.
+        """
+        totals = self.state.arrays.totals.numbers
+        clock = max(totals[CLOCK], time_s)
+        advance(self.state.arrays, float(np.nextafter(time_s, np.inf)), self.labels)
+        totals[CLOCK] = clock
 
     def batch(
         self, columns: Columns, numbers: NDArray[np.float32], codes: NDArray[np.int32]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from core.errors import BundleError
@@ -39,7 +40,7 @@ from core.state.layout import (
     number_fields,
     shape_of,
 )
-from core.state.reading import read_codes, read_numbers, read_object_keys, seen_code
+from core.state.reading import read_batch, seen_code
 from core.state.replaying import LogArrays
 from core.state.vocabulary import Vocabulary
 from core.state.writing import DISLIKE, INTERACTION, LIKE, SKIP, UNLIKE, advance, interact, react
@@ -101,6 +102,7 @@ class State:
         if len(set(names)) != len(names):
             raise ValueError(f"schema: objects, contexts and users share a name among {names}")
         self._codes_of_field = dict.fromkeys(names, 0)
+        self._columns: tuple[dict[str, int], Columns] | None = None
         self.arrays = with_pair_room(new_arrays(schema, shape_of(schema)), 64)
         self._grow()
 
@@ -149,8 +151,7 @@ class State:
     def _value_ids(self, field: str, strings: NDArray[np.generic]) -> NDArray[np.int32]:
         """(n,) value ids, new ones in order of first appearance; '' is absent."""
         start = self._values.end
-        keys = np.array([f"{field}\0{s}" if s else "" for s in strings.tolist()], dtype=object)
-        ids = self._values.add_all(keys)
+        ids = self._values.add_all(strings, prefix=f"{field}\0")
         self._number_codes(field, start)
         return ids
 
@@ -179,7 +180,9 @@ class State:
         sizes |= {name: codes + 1 for name, codes in self._codes_of_field.items()}
         for f in category_fields(self.schema.object):
             sizes[f"object_{f.name}"] = sizes[f.name]
-        return columns_of(self.schema, sizes)
+        if self._columns is None or self._columns[0] != sizes:
+            self._columns = sizes, columns_of(self.schema, sizes)
+        return self._columns[1]
 
     @property
     def clock_s(self) -> float:
@@ -218,9 +221,18 @@ class State:
         if n:
             values = self.context_values(context)
             user_time = time_s if user_time_s is None else user_time_s
-            read_numbers(self.arrays, user, objects, values, time_s, user_time, numbers)
-            read_codes(self.arrays, user, objects, values, columns.cardinalities, codes)
-            read_object_keys(self.arrays, objects, keys)
+            read_batch(
+                self.arrays,
+                user,
+                objects,
+                values,
+                time_s,
+                user_time,
+                columns.cardinalities,
+                numbers,
+                codes,
+                keys,
+            )
             if attributes:
                 self._override(user, attributes, time_s, columns, numbers, codes)
         return FeatureBatch(columns, numbers, codes, keys, one_user=True)
@@ -280,7 +292,13 @@ class State:
     # -- writing ----------------------------------------------------------------------------
 
     def update(self, event: Event) -> None:
-        """Write one live event; unknown users, objects and values become known."""
+        """Write one live event; unknown users, objects and values become known.
+
+        Raises:
+            ValueError: the event names no user or no object.
+        """
+        if not event.user_id or not event.object_id:
+            raise ValueError(f"the event names no user or no object: {event}")
         user, obj = self.users.add(event.user_id), self.objects.add(event.object_id)
         for f in self.schema.context:
             string = event.context.get(f.name, "")
@@ -324,7 +342,8 @@ class State:
         context = np.zeros((len(log), len(self.schema.context)), np.int32)
         for i, f in enumerate(self.schema.context):
             context[:, i] = self._value_ids(f.name, log.context[f.name])
-        kinds = {outcome.value: kind for outcome, kind in KINDS.items()}
+        outcome, outcomes = pd.factorize(pd.Series(log.outcome, dtype=object))
+        kinds = np.array([KINDS[Outcome(str(o))] for o in outcomes], np.int8)
         first_group = self._tie_group(log.time_s[0]) if len(log) else 0
         return LogArrays(
             user=users[log.user_index],
@@ -333,7 +352,7 @@ class State:
             time=log.time_s,
             user_time=log.user_time_s,
             tie_group=log.tie_group - log.tie_group[:1] + first_group,
-            kind=np.array([kinds[str(o)] for o in log.outcome.tolist()], np.int8),
+            kind=kinds[outcome],
             opens_label=log.is_example,
             label=log.labels,
             matures_at=log.matures_at_s,

@@ -46,10 +46,13 @@ class Vocabulary:
             self._index[string] = index
         return index
 
-    def add_all(self, strings: NDArray[np.generic]) -> NDArray[np.int32]:
-        """The indices (n,) of many strings, new ones in order of first appearance; '' is 0."""
+    def add_all(self, strings: NDArray[np.generic], prefix: str = "") -> NDArray[np.int32]:
+        """The indices (n,) of many strings, new ones in order of first appearance; '' is 0.
+
+        Each is kept with the prefix before it; the empty string stays empty.
+        """
         codes, unique = pd.factorize(pd.Series(strings, dtype=object))
-        indices = np.array([self.add(s) if s else 0 for s in unique.tolist()], np.int32)
+        indices = np.array([self.add(prefix + s) if s else 0 for s in unique.tolist()], np.int32)
         return indices[codes] if len(indices) else np.zeros(len(strings), np.int32)
 
     def string(self, index: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -96,10 +98,32 @@ def test_labels_open_at_the_end_of_a_log_stay_unknown() -> None:
     replay = Replay(state, state.log_arrays(log))
     replay.run(len(log))
     replay.finish(log.time_s[-1])
-    known = log.is_example & (log.matures_at_s < log.time_s[-1])
+    known = log.is_example & (log.matures_at_s <= log.time_s[-1])
     np.testing.assert_array_equal(replay.labels >= 0, known)
     replay.finish(log.time_s[-1] + 2 * HORIZON_S)
     np.testing.assert_array_equal(replay.labels >= 0, log.is_example)
+
+
+def test_the_end_of_a_log_settles_the_labels_that_are_due_at_that_very_moment() -> None:
+    tables = random_tables(2, n_events=2, n_users=2, n_objects=2, reactions=0.0)
+    end = 1.6e9 + HORIZON_S
+    events = tables.events.assign(time_s=[1.6e9, end], user_id="u", object_id="o")
+    log = replace(tables, events=events.assign(is_example=[True, False])).log()
+    state = new_state()
+    replay = Replay(state, state.log_arrays(log))
+    replay.run(len(log))
+    assert replay.labels.tolist() == [-1, -1]
+    replay.finish(end)
+    assert replay.labels.tolist() == [1, -1]
+    assert state.clock_s == end
+
+
+def test_events_without_a_user_or_object_are_refused() -> None:
+    state = new_state()
+    for user, obj in (("", "o"), ("u", "")):
+        with pytest.raises(ValueError, match="names no user"):
+            state.update(Event(user, obj, Outcome.PLAY, 0.0))
+    assert (len(state.users), len(state.objects)) == (0, 0)
 
 
 def test_labels_of_a_stored_log_mature_live_without_a_log_to_report_to() -> None:

@@ -377,10 +377,11 @@ def test_derived_labels_equal_a_search_of_the_whole_log(case: str) -> None:
     state = new_state()
     replay = Replay(state, state.log_arrays(log))
     replay.run(len(log))
-    reference = Reference(log)
     end = log.time_s[-1]
+    replay.finish(end)
+    reference = Reference(log)
     expected = [
-        reference.label(e) if e.taken and e.is_example and e.matures_at < end else -1
+        reference.label(e) if e.taken and e.is_example and e.matures_at <= end else -1
         for e in reference.events
     ]
     assert replay.labels.tolist() == expected
