@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.models.codebook import Codebook
 from core.models.net_inputs import BranchInput, CodeTable, Standardiser
 from core.models.settings import NetSettings
 from core.schema import Branch
@@ -62,16 +63,25 @@ class BranchedNet(nn.Module):
     context_widths: ClassVar[int]
     """The context branch ends in this many times K."""
 
-    def __init__(self, columns: Columns, settings: NetSettings, standardiser: Standardiser) -> None:
+    def __init__(
+        self,
+        columns: Columns,
+        settings: NetSettings,
+        standardiser: Standardiser,
+        codebook: Codebook,
+    ) -> None:
         super().__init__()
         k = settings.width
         self.settings = settings
+        self.codebook = codebook
         codes = [i for i, c in enumerate(columns.codes) if self.embeds_objects or not c.is_identity]
         users = [i for i, c in enumerate(columns.codes) if _is_user_identity(columns, i)]
         codes = [i for i in codes if i not in users]
         self._users = np.array(users, np.intp)
-        self.user_table = CodeTable(columns, users, k, spread=self.user_spread)
-        self.code_table = CodeTable(columns, codes, settings.embedding, spread=CODE_SPREAD)
+        self.user_table = CodeTable(columns, users, k, codebook, spread=self.user_spread)
+        self.code_table = CodeTable(
+            columns, codes, settings.embedding, codebook, spread=CODE_SPREAD
+        )
         inputs = {
             branch: BranchInput(
                 columns,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from core.models.branched_net import BranchedNet, SplitLinear
+from core.models.codebook import Codebook
 from core.models.net_inputs import Standardiser
 from core.models.settings import NetSettings
 from core.state.columns import Columns
@@ -25,8 +26,14 @@ class FeluNet(BranchedNet):
     user_spread = 0.0
     context_widths = 1
 
-    def __init__(self, columns: Columns, settings: NetSettings, standardiser: Standardiser) -> None:
-        super().__init__(columns, settings, standardiser)
+    def __init__(
+        self,
+        columns: Columns,
+        settings: NetSettings,
+        standardiser: Standardiser,
+        codebook: Codebook,
+    ) -> None:
+        super().__init__(columns, settings, standardiser, codebook)
         hidden = 2 * settings.width
         self.blocks = SplitLinear(self.joint_widths, 3 * hidden)
         self.carry = nn.ModuleList(nn.Linear(i * hidden, hidden, bias=False) for i in (1, 2))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from core.models.branched_net import BranchedNet, SplitLinear
+from core.models.codebook import Codebook
 from core.models.net_inputs import Standardiser
 from core.models.settings import NetSettings
 from core.state.columns import Columns
@@ -24,8 +25,14 @@ class JennNet(BranchedNet):
     user_spread = 0.005
     context_widths = 2
 
-    def __init__(self, columns: Columns, settings: NetSettings, standardiser: Standardiser) -> None:
-        super().__init__(columns, settings, standardiser)
+    def __init__(
+        self,
+        columns: Columns,
+        settings: NetSettings,
+        standardiser: Standardiser,
+        codebook: Codebook,
+    ) -> None:
+        super().__init__(columns, settings, standardiser, codebook)
         hidden = 2 * settings.width
         self.blocks = SplitLinear(self.joint_widths, 3 * hidden)
         self.carry = nn.ModuleList(nn.Linear(hidden, hidden, bias=False) for _ in range(2))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.models.base import drawn
+from core.models.codebook import Codebook
 from core.schema import Branch
 from core.state.columns import Columns, FeatureBatch
 
@@ -58,29 +59,44 @@ def fit_standardiser(numbers: NDArray[np.float32], seed: int) -> Standardiser:
 
 
 class CodeTable(nn.Module):
-    """Embeddings of the chosen code columns: one matrix, a stretch of rows per vocabulary."""
+    """Embeddings of the chosen code columns: one matrix, a stretch of rows per vocabulary.
+
+    Which codes have a row of their own the codebook says; all others share row 0 of the stretch.
+    """
 
     def __init__(
-        self, columns: Columns, chosen: Sequence[int], width: int, *, spread: float
+        self,
+        columns: Columns,
+        chosen: Sequence[int],
+        width: int,
+        codebook: Codebook,
+        *,
+        spread: float,
     ) -> None:
         super().__init__()
-        sizes: dict[str, int] = {}
-        for index in chosen:
-            code = columns.codes[index]
-            sizes[code.vocabulary] = max(sizes.get(code.vocabulary, 1), code.cardinality)
-        starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
-        self._offsets = np.array([starts.get(c.vocabulary, 0) for c in columns.codes], np.int64)
+        vocabularies = list(dict.fromkeys(columns.codes[i].vocabulary for i in chosen))
+        starts: dict[str, int] = {}
+        lookups: list[NDArray[np.int64]] = []
+        n_rows = n_codes = 0
+        for vocabulary in vocabularies:
+            rows = codebook.rows[vocabulary]
+            starts[vocabulary] = n_codes
+            lookups.append(rows.astype(np.int64) + n_rows)
+            n_codes += len(rows)
+            n_rows += codebook.size(vocabulary)
+        self._starts = np.array([starts.get(c.vocabulary, 0) for c in columns.codes], np.int64)
         self._cardinalities = np.array([c.cardinality for c in columns.codes], np.int64)
+        self._lookup = np.concatenate(lookups) if lookups else np.zeros(1, np.int64)
         self.width = width
-        self.weight = nn.Parameter(torch.empty(max(1, sum(sizes.values())), width))
+        self.weight = nn.Parameter(torch.empty(max(1, n_rows), width))
         nn.init.uniform_(self.weight, -spread, spread)
 
     def forward(self, codes: NDArray[np.int32], chosen: NDArray[np.intp]) -> Tensor:
         """Embed columns `chosen` of codes (n, all columns) -> (n, len(chosen), width)."""
         picked = codes[:, chosen].astype(np.int64)
         picked[(picked < 0) | (picked >= self._cardinalities[chosen])] = 0
-        picked += self._offsets[chosen]
-        return functional.embedding(torch.from_numpy(picked).to(self.weight.device), self.weight)
+        rows = self._lookup[picked + self._starts[chosen]]
+        return functional.embedding(torch.from_numpy(rows).to(self.weight.device), self.weight)
 
 
 class BranchInput(nn.Module):

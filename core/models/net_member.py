@@ -17,6 +17,7 @@ from torch import Tensor
 from core.errors import BundleError
 from core.models.base import Examples, Progress, check_blocks
 from core.models.branched_net import BranchedNet
+from core.models.codebook import Codebook, fit_codebook
 from core.models.member_files import read_description, write_description
 from core.models.net_inputs import blank_standardiser, fit_standardiser
 from core.models.net_training import PREDICT_ROWS, train_net
@@ -26,6 +27,8 @@ from core.state.columns import Columns, FeatureBatch
 
 _WEIGHTS = "weights.safetensors"
 _DESCRIPTION = "net.json"
+_CODEBOOK = "codebook/"
+"""Before the names of tensors that are rows of a vocabulary."""
 
 
 class NetModel:
@@ -78,8 +81,10 @@ class NetModel:
 
     def save(self, directory: Path) -> None:
         """Write the weights, standardiser included, and the description."""
-        weights = {n: t.detach().cpu().contiguous() for n, t in self._net.state_dict().items()}
-        save_file(weights, directory / _WEIGHTS)
+        tensors = {n: t.detach().cpu().contiguous() for n, t in self._net.state_dict().items()}
+        for vocabulary, rows in self._net.codebook.rows.items():
+            tensors[_CODEBOOK + vocabulary] = torch.from_numpy(rows)
+        save_file(tensors, directory / _WEIGHTS)
         content = {
             "member": self.name,
             "iterations": self._epochs,
@@ -117,8 +122,9 @@ class NetTrainer:
         check_blocks(train, tune, iterations)
         columns, device = train.features.columns, self.compute.torch_device()
         standardiser = fit_standardiser(train.features.numbers, seed)
+        codebook = fit_codebook(columns, train.features.codes)
         with self.compute.limited_threads(), _own_randomness(device, seed):
-            net = self.net(columns, self.settings, standardiser).to(device)
+            net = self.net(columns, self.settings, standardiser, codebook).to(device)
             epochs = train_net(
                 net,
                 train,
@@ -137,10 +143,13 @@ class NetTrainer:
             if content["member"] != self.name:
                 raise BundleError(f"{directory.name} holds {content['member']}, not {self.name}")
             settings, epochs = NetSettings(**content["settings"]), int(content["iterations"])
-            weights = load_file(directory / _WEIGHTS)
+            tensors = load_file(directory / _WEIGHTS)
+            is_code = {name: name.startswith(_CODEBOOK) for name in tensors}
+            rows = {n[len(_CODEBOOK) :]: t.numpy() for n, t in tensors.items() if is_code[n]}
+            blank = blank_standardiser(len(columns.numbers))
             with _own_randomness(device, seed=0):
-                net = self.net(columns, settings, blank_standardiser(len(columns.numbers)))
-            net.load_state_dict(weights)
+                net = self.net(columns, settings, blank, Codebook(rows))
+            net.load_state_dict({n: t for n, t in tensors.items() if not is_code[n]})
         except (OSError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             raise BundleError(
                 f"{directory.name} cannot be loaded ({error}): publish the bundle anew"

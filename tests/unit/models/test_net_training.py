@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.models import Compute, Examples, NetSettings, NetTrainer
+from core.models.codebook import fit_codebook
 from core.models.felu import FeluNet
 from core.models.jenn import JennNet
 from core.models.net_inputs import fit_standardiser
@@ -109,7 +110,9 @@ def test_the_standardiser_leaves_unknown_values_out_and_silences_constant_column
 def test_user_embeddings_start_at_zero_in_felu_and_near_it_in_jenn(
     net: type[JennNet] | type[FeluNet],
 ) -> None:
-    fresh = net(COLUMNS, SETTINGS, fit_standardiser(examples(50).features.numbers, seed=0))
+    features = examples(2_000).features
+    codebook = fit_codebook(COLUMNS, features.codes)
+    fresh = net(COLUMNS, SETTINGS, fit_standardiser(features.numbers, seed=0), codebook)
     largest = float(fresh.user_table.weight.detach().abs().max())
     assert largest == 0.0 if net is FeluNet else 0.0 < largest <= 0.005
     assert fresh.user_table.weight.shape == (40, SETTINGS.width)
@@ -117,10 +120,21 @@ def test_user_embeddings_start_at_zero_in_felu_and_near_it_in_jenn(
     assert fresh.code_table.weight.shape == (n_objects + 3 * 6, SETTINGS.embedding)
 
 
+def test_codes_that_hardly_a_training_row_shows_are_unknown() -> None:
+    codes = np.zeros((3, len(COLUMNS.codes)), np.int32)
+    column = 0
+    codes[:, column] = [7, 7, 9]
+    codebook = fit_codebook(COLUMNS, codes)
+    vocabulary = COLUMNS.codes[column].vocabulary
+    rows = codebook.rows[vocabulary]
+    assert (rows[7], rows[9], rows[0]) == (1, 0, 0)
+    assert codebook.size(vocabulary) == 2
+
+
 def test_felu_has_fewer_parameters_than_jenn() -> None:
-    standardiser = fit_standardiser(examples(50).features.numbers, seed=0)
-    sizes = {
-        net.member: sum(p.numel() for p in net(COLUMNS, SETTINGS, standardiser).parameters())
-        for net in (JennNet, FeluNet)
-    }
+    features = examples(50).features
+    standardiser = fit_standardiser(features.numbers, seed=0)
+    codebook = fit_codebook(COLUMNS, features.codes)
+    nets = [net(COLUMNS, SETTINGS, standardiser, codebook) for net in (JennNet, FeluNet)]
+    sizes = {net.member: sum(p.numel() for p in net.parameters()) for net in nets}
     assert sizes["felu"] < sizes["jenn"]

@@ -119,9 +119,26 @@ def test_a_run_at_the_begin_of_the_test_block_takes_no_row_of_it(table: ExampleT
     assert not (blocks.all & in_test & ~instant).any()
 
 
+def fifteenths(min_rows: int) -> Recipe:
+    """Tune and stack take 15 % each."""
+    return Recipe(min_rows=min_rows, tune_share=0.15, stack_share=0.15)
+
+
+def test_where_the_horizon_leaves_no_room_only_the_inner_gap_is_given_up() -> None:
+    position = np.arange(100) / 100
+    blocks = cut_blocks(table_of(position, position + 0.505), 0.8, fifteenths(min_rows=4))
+    # Usable are rows 0 to 29: their labels are known at 80. None of them is known at 20.
+    assert not blocks.gapped
+    assert np.flatnonzero(blocks.all).tolist() == list(range(30))
+    assert np.flatnonzero(blocks.train).tolist() == list(range(21))
+    assert np.flatnonzero(blocks.tune).tolist() == list(range(21, 25))
+    assert np.flatnonzero(blocks.before_stack).tolist() == list(range(25))
+    assert np.flatnonzero(blocks.stack).tolist() == list(range(25, 30))
+
+
 def test_shares_are_of_the_usable_rows_and_the_gap_of_open_labels_is_left_out() -> None:
     position = np.arange(100) / 100
-    blocks = cut_blocks(table_of(position, position + 0.105), 1.0, Recipe(min_rows=1))
+    blocks = cut_blocks(table_of(position, position + 0.105), 1.0, fifteenths(min_rows=1))
     # Usable are rows 0 to 89. 70 % of the way lies at 62.3, 85 % at 75.65; labels take 10.5.
     assert np.flatnonzero(blocks.train).tolist() == list(range(52))
     assert np.flatnonzero(blocks.tune).tolist() == list(range(63, 76))
@@ -141,7 +158,7 @@ def test_too_short_blocks_are_named_with_their_rows() -> None:
     position = np.arange(100) / 100
     table = table_of(position, position + 0.105)
     with pytest.raises(NotEnoughDataError) as caught:
-        cut_blocks(table, 1.0, Recipe(min_rows=50))
+        cut_blocks(table, 1.0, fifteenths(min_rows=50))
     message = str(caught.value)
     assert "tune 13" in message
     assert "stack 14" in message
