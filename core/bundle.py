@@ -45,6 +45,19 @@ class Manifest:
         return columns_of(schema, self.cardinalities)
 
 
+_KINDS: Mapping[str, type] = {
+    "domain": str,
+    "version": str,
+    "schema_fingerprint": str,
+    "cardinalities": dict,
+    "watermark": int,
+    "content": dict,
+    "files": dict,
+}
+"""Fields of a manifest and what JSON must say of them."""
+_KINDS_WITHIN: Mapping[str, type] = {"cardinalities": int, "files": str}
+
+
 def write_bundle(
     root: Path,
     *,
@@ -67,7 +80,7 @@ def write_bundle(
     """
     target = root / domain / version
     if target.exists():
-        raise BundleError(f"bundle {target} exists already: versions are never written twice")
+        raise _exists(target)
     temporary = target.with_name(f".{version}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -89,12 +102,21 @@ def write_bundle(
         text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
         (temporary / MANIFEST).write_text(text + "\n", encoding="utf-8")
         _sync_tree(temporary)
-        temporary.rename(target)
+        try:
+            temporary.rename(target)
+        except OSError as error:
+            if not target.exists():
+                raise
+            raise _exists(target) from error  # another writer was quicker
         _sync(target.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     return target
+
+
+def _exists(target: Path) -> BundleError:
+    return BundleError(f"bundle {target} exists already: versions are never written twice")
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -107,18 +129,16 @@ def read_manifest(directory: Path) -> Manifest:
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         got = raw.get("format") if isinstance(raw, dict) else raw
         raise BundleError(f"{path} has format {got!r}, this version reads {FORMAT}: publish anew")
-    try:
-        return Manifest(
-            domain=raw["domain"],
-            version=raw["version"],
-            schema_fingerprint=raw["schema_fingerprint"],
-            cardinalities=raw["cardinalities"],
-            watermark=raw["watermark"],
-            content=raw["content"],
-            files=raw["files"],
-        )
-    except KeyError as error:
-        raise BundleError(f"{path} lacks {error}: publish the bundle anew") from error
+    for name, kind in _KINDS.items():
+        if name not in raw:
+            raise BundleError(f"{path} lacks {name!r}: publish the bundle anew")
+        value = raw[name]
+        of_kind = isinstance(value, kind) and not isinstance(value, bool)
+        if of_kind and name in _KINDS_WITHIN:
+            of_kind = all(isinstance(part, _KINDS_WITHIN[name]) for part in value.values())
+        if not of_kind:
+            raise BundleError(f"{path} has {name} of another kind: publish the bundle anew")
+    return Manifest(**{name: raw[name] for name in _KINDS})
 
 
 def open_bundle(directory: Path, *, domain: str, schema: Schema) -> Manifest:
@@ -156,7 +176,8 @@ def latest_version(root: Path, domain: str) -> Path:
 
 
 def _hashes(directory: Path) -> dict[str, str]:
-    files = sorted(p for p in directory.rglob("*") if p.is_file() and p.name != MANIFEST)
+    manifest = directory / MANIFEST
+    files = sorted(p for p in directory.rglob("*") if p.is_file() and p != manifest)
     return {str(path.relative_to(directory)): _sha256(path) for path in files}
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version as distribution_version
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,9 @@ def report_of(
             "stacks": _stacks(evaluated.fitted.ensemble),
             "ensembles": {p.value: f.to_json() for p, f in evaluation.ensembles.items()},
             "context_masked": {p.value: f.to_json() for p, f in evaluation.masked.items()},
-            "member_roc_auc": dict(evaluation.members),
+            "member_roc_auc": {
+                name: None if isnan(value) else value for name, value in evaluation.members.items()
+            },
         },
         "domain": domain.name,
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from core.recommend.contracts import Filter, Query, Reranker, Stages
+from core.recommend.contracts import Filter, Proposals, Query, Reranker, Stages
 from core.requests import RankedItem, Slate
 from core.state.state import NOBODY
 
@@ -32,7 +32,8 @@ class Candidates:
 def gather(query: Query, stages: Stages, report: SinkReport) -> Candidates:
     """Run the sources, or take the candidates that the request names.
 
-    Sources fail open: one that raises is left out, reported and named among the fallbacks.
+    Sources fail open: one that raises or breaks its contract is left out, reported and named among
+    the fallbacks.
     """
     if query.request.candidate_ids:
         known = [query.state.objects.get(i) for i in query.request.candidate_ids]
@@ -45,6 +46,7 @@ def gather(query: Query, stages: Stages, report: SinkReport) -> Candidates:
     for source in stages.sources:
         try:
             proposals = source.propose(query, stages.source_limit)
+            _check_proposals(query, proposals)
         except Exception as error:
             report(source.name, error)
             found.fallbacks.append(f"source {source.name} failed")
@@ -82,6 +84,7 @@ def rank(
     objects, scores = candidates.objects[order], finite[order]
     for step in rerankers:
         picked = step.pick(query, objects, scores)
+        _check_picked(step.name, picked, len(objects))
         left_out = np.setdiff1d(np.arange(len(objects)), picked)
         for obj in objects[left_out].tolist():
             candidates.removed[obj] = step.name
@@ -99,6 +102,23 @@ def rank(
     )
     removed = {name(obj): why for obj, why in candidates.removed.items()}
     return Slate(items, tuple(candidates.fallbacks), removed)
+
+
+def _check_proposals(query: Query, proposals: Proposals) -> None:
+    objects, reasons = proposals.objects, proposals.reasons
+    if len(reasons) not in (0, len(objects)):
+        raise ValueError(f"a source gave {len(reasons)} reasons for {len(objects)} objects")
+    known = (objects > NOBODY) & (objects < query.state.objects.end)
+    if not known.all() or len(np.unique(objects)) != len(objects):
+        raise ValueError(f"a source must propose distinct known objects, got {objects.tolist()}")
+
+
+def _check_picked(stage: str, picked: NDArray[np.intp], n: int) -> None:
+    inside = (picked >= 0) & (picked < n)
+    if not inside.all() or len(np.unique(picked)) != len(picked):
+        raise ValueError(
+            f"stage {stage!r} must pick distinct positions below {n}, got {picked.tolist()}"
+        )
 
 
 def _check_length(stage: str, got: int, expected: int) -> None:

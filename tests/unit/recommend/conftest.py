@@ -1,0 +1,78 @@
+"""A world of a few objects whose every recommendation can be said by heart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pytest
+
+from core.log import Entities, Outcome
+from core.recommend.contracts import Query
+from core.requests import RecommendRequest, UserRef
+from core.retrieval.item_neighbours import build_item_neighbours
+from core.state.latent_fit import fit_latent
+from core.state.state import Event, State
+from core.testing_logs import new_state
+
+ARTISTS = {"a1": "abba", "a2": "abba", "a3": "abba", "b1": "bach", "b2": "bach", "n1": ""}
+FREE = frozenset({"a2", "b1"})
+MEETINGS: Sequence[tuple[str, str]] = (
+    ("ann", "a1"),
+    ("ann", "a2"),
+    ("bob", "a1"),
+    ("bob", "a2"),
+    ("bob", "b1"),
+    ("cid", "b1"),
+    ("cid", "b2"),
+    ("dan", "b1"),
+    ("dan", "b2"),
+    ("eva", "a1"),
+    ("eva", "a3"),
+    ("fay", "a1"),
+)
+"""Each a second after the one before: a1 has four users, b1 three, a2 and b2 two, a3 one."""
+
+
+def _entities(columns: Sequence[str], artists: Mapping[str, str], numbers: int) -> Entities:
+    n = len(artists)
+    texts = np.full(n, "", dtype=object)
+    values: dict[str, np.ndarray] = dict.fromkeys(columns[:-numbers], texts)
+    values |= dict.fromkeys(columns[-numbers:], np.full(n, np.nan))
+    if "artist" in values:
+        values["artist"] = np.array(list(artists.values()), dtype=object)
+    return Entities(tuple(artists), values)
+
+
+@pytest.fixture
+def state() -> State:
+    """After all meetings, with latent vectors of them."""
+    state = new_state()
+    state.add_entities(
+        _entities(("city", "age", "joined_at"), {}, 2),
+        _entities(("language", "genres", "artist", "length", "released_at"), ARTISTS, 2),
+        {"free": FREE},
+    )
+    for second, (user, obj) in enumerate(MEETINGS):
+        state.update(Event(user, obj, Outcome.PLAY, float(second)))
+    fit_latent(state, seed=0)
+    return state
+
+
+@pytest.fixture
+def asked(state: State) -> Callable[..., Query]:
+    """Makes a query of a user: `asked("ann", pool="free", now_s=20.0, exclude_ids=("a1",))`."""
+    neighbours = build_item_neighbours(state.arrays)
+
+    def ask(user: str = "", *, pool: str = "", now_s: float = 20.0, **request: object) -> Query:
+        index = state.schema.pools.index(pool) if pool else None
+        return Query(
+            request=RecommendRequest(UserRef(user), pool=pool, **request),  # type: ignore[arg-type]
+            state=state,
+            item_neighbours=neighbours,
+            user=state.users.get(user),
+            now_s=now_s,
+            pool=None if index is None else state.arrays.objects.pools[:, index],
+        )
+
+    return ask
