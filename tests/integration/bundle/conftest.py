@@ -34,7 +34,7 @@ def encore(
         assert running.health() == "SERVING"
     codes = handled_codes(running)
     assert sum(running.counted("grpc_server_started_total").values()) == codes.total() > 0
-    assert not codes["INTERNAL"] + codes["UNKNOWN"], codes
+    assert not codes["Internal"] + codes["Unknown"], codes
 
 
 @pytest.fixture(scope="module")
