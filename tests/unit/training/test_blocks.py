@@ -152,5 +152,5 @@ def test_too_short_blocks_are_named_with_their_rows() -> None:
 
 def test_a_log_whose_labels_are_all_open_is_refused() -> None:
     position = np.arange(10) / 10
-    with pytest.raises(NotEnoughDataError, match="no label has matured.*horizon"):
+    with pytest.raises(NotEnoughDataError, match=r"no label has matured.*horizon"):
         cut_blocks(table_of(position, np.full(10, 2.0)), 1.0, Recipe(min_rows=1))
