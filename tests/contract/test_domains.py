@@ -23,11 +23,12 @@ from core.models import Compute
 from core.publish import evaluate_log, publish
 from core.readers import detect, read_log
 from core.requests import FeedbackEvent, RecommendRequest, ScoreRequest, UserRef
+from core.sampling import DAY_S
 from core.schema import Kind
 from domains import DOMAINS, domain_named
 
-EVENTS: Mapping[str, int] = {"music": 2500, "shopping": 4000, "travel": 4000}
-"""So few that a domain takes seconds; travel's horizon of a year needs a shorter history."""
+EVENTS: Mapping[str, int] = {"music": 2500, "shopping": 4000, "travel": 8000}
+"""So few that a domain takes seconds."""
 NOW_S = 3600.0
 
 
@@ -193,9 +194,9 @@ def test_a_simulated_log_may_begin_at_another_moment(
     simulator(tmp_path / "moved", events=1000, seed=3, start_s=1.6e9)
     plain = read_log(domain.readers, tmp_path / "plain")
     moved = read_log(domain.readers, tmp_path / "moved")
-    assert len(moved) == len(plain)
-    assert moved.time_s[0] >= 1.6e9
-    np.testing.assert_allclose(np.diff(moved.time_s), np.diff(plain.time_s), atol=1.0)
+    assert 1.6e9 <= moved.time_s[0] < 1.6e9 + 30 * DAY_S
+    span = plain.time_s[-1] - plain.time_s[0]
+    assert moved.time_s[-1] - moved.time_s[0] == pytest.approx(span, rel=0.1)
 
 
 def test_progress_rises_to_the_end(simulated: tuple[Domain, str], tmp_path: Path) -> None:
@@ -275,10 +276,10 @@ def test_unknown_users_and_objects_are_scored_and_the_objects_named(
     assert answer.missing_ids == ("never heard of", "nor of this")
     assert np.isfinite(answer.probabilities).all()
     # All new objects are alike, and asking makes nothing known.
-    assert answer.probabilities[0] == answer.probabilities[2] == answer.probabilities[3]
+    assert answer.probabilities[[2, 3]] == pytest.approx(answer.probabilities[0], abs=1e-6)
     again = engine.score(ScoreRequest(UserRef("nobody"), ids), now_s)
     assert again.missing_ids == answer.missing_ids
-    assert again.probabilities.tobytes() == answer.probabilities.tobytes()
+    assert again.probabilities == pytest.approx(answer.probabilities, abs=1e-6)
 
 
 def test_a_user_without_an_id_is_a_new_user(
