@@ -169,10 +169,19 @@ def latest_version(root: Path, domain: str) -> Path:
         BundleError: there is none.
     """
     directory = root / domain
-    versions = sorted(p for p in directory.glob("[!.]*") if (p / MANIFEST).is_file())
+    versions = _versions(directory)
     if not versions:
         raise BundleError(f"no bundle in {directory}: run `encore train {domain} --data DIR` first")
     return versions[-1]
+
+
+def has_bundle(root: Path, domain: str) -> bool:
+    """Whether a bundle of the domain was ever published whole."""
+    return bool(_versions(root / domain))
+
+
+def _versions(directory: Path) -> list[Path]:
+    return sorted(p for p in directory.glob("[!.]*") if (p / MANIFEST).is_file())
 
 
 def _hashes(directory: Path) -> dict[str, str]:

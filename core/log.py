@@ -190,7 +190,7 @@ def build_log(
         is_example = first & (time_s >= time_s[0] + label_rule.warm_up_s)
     labels = given(events, "label", np.full(n, UNKNOWN_LABEL, np.int8))
     matures_at_s = given(events, "matures_at_s", time_s + label_rule.horizon_s)
-    decided = is_example & ((labels != UNKNOWN_LABEL) | (matures_at_s < time_s[-1]))
+    decided = is_example & ((labels != UNKNOWN_LABEL) | (matures_at_s <= time_s[-1]))
     position, matures_position = positions(decided, time_s, matures_at_s)
     shared = np.concatenate([[0], np.cumsum(np.diff(time_s) > 0)]).astype(np.int64)
     return EventLog(

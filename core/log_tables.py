@@ -158,11 +158,11 @@ def positions(
     """Rank among the `ranked` events ÷ their number, and the rank at which the label is known.
 
     The first ranked event after the moment of maturity tells the latter: a return at that very
-    moment still counts, so events that share it do not know the label. Labels that are not known
-    before the log's last event are never known within it: 2, beyond every block.
+    moment still counts, so events that share it do not know the label. Labels that mature after
+    the log's last event are not known within it: 2, beyond every block.
     """
     count = max(int(ranked.sum()), 1)
     position = np.full(len(time_s), np.nan)
     position[ranked] = np.arange(ranked.sum()) / count
     rank = np.searchsorted(time_s[ranked], matures_at_s, side="right")
-    return position, np.where(matures_at_s >= time_s[-1], 2.0, rank / count)
+    return position, np.where(matures_at_s > time_s[-1], 2.0, rank / count)

@@ -7,7 +7,6 @@ learn (users with latent taste, objects of its clusters, baskets, habits), and n
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,14 +16,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.errors import FieldViolation, InvalidDataError, InvalidRequestError
+from core.errors import FieldViolation, InvalidRequestError
 from core.schema import Field, Kind, Schema
+from core.staging import staged_directory
 
 DAY_S = 86400.0
 START_S = 1704067200.0
 """2024-01-01 UTC, unless the caller says otherwise."""
 _TASTES = 8
 _PROGRESS_STEP = 1000
+_DRAWN = 0.9
+"""Share of the work that is done when all events are drawn."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Sample:
             InvalidDataError: `out` holds files already.
             InvalidRequestError: too few events, or a negative seed.
         """
-        _check(out, events, seed)
+        _check(events, seed)
         start_s = START_S if start_s is None else start_s
         generator = np.random.default_rng([seed, *self.domain.encode()])
         n_users = max(events // self.events_per_user, 4)
@@ -83,6 +85,8 @@ class Sample:
             for pool in self.schema.pools
         }
         _write(out, tables, pools)
+        if progress is not None:
+            progress(1.0)
 
     def _events(
         self,
@@ -120,7 +124,7 @@ class Sample:
                 objects.append(f"o{obj}")
                 times.append(int(start_s + moment))
             if progress is not None and len(users) % _PROGRESS_STEP < self.basket_size:
-                progress(len(users) / events)
+                progress(_DRAWN * len(users) / events)
         columns: dict[str, Sequence[object] | NDArray[np.generic]] = {
             "user_id": users,
             "object_id": objects,
@@ -161,7 +165,7 @@ def _words(f: Field, codes: NDArray[np.int64]) -> list[str]:
     return [f"{f.name}-{code}" for code in codes.tolist()]
 
 
-def _check(out: Path, events: int, seed: int) -> None:
+def _check(events: int, seed: int) -> None:
     violations = []
     if events < 100:
         violations.append(FieldViolation("events", f"got {events}: at least 100 are needed"))
@@ -169,19 +173,10 @@ def _check(out: Path, events: int, seed: int) -> None:
         violations.append(FieldViolation("seed", f"got {seed}: seeds are not negative"))
     if violations:
         raise InvalidRequestError(violations)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InvalidDataError(str(out), "it is not an empty directory", "Name a new one")
 
 
 def _write(out: Path, tables: dict[str, pd.DataFrame], pools: dict[str, list[str]]) -> None:
-    temporary = out.with_name(f".{out.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir(parents=True)
+    with staged_directory(out, last="events.csv") as directory:
         for name, table in tables.items():
-            table.to_csv(temporary / name, index=False, lineterminator="\n")
-        (temporary / "pools.json").write_text(json.dumps(pools) + "\n", encoding="utf-8")
-        temporary.replace(out)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+            table.to_csv(directory / name, index=False, lineterminator="\n")
+        (directory / "pools.json").write_text(json.dumps(pools) + "\n", encoding="utf-8")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.bundle import latest_version
+from core.bundle import has_bundle, latest_version
 from core.engine import DomainEngine, load_bundle
 from core.errors import BundleError
 from domains import DOMAINS, domain_named
@@ -34,7 +34,7 @@ def open_models(root: Path, domains: tuple[str, ...], log: Log) -> Models:
         BundleError: a named domain has no bundle, no domain has one, or one does not load.
         UnknownDomainError: a name is not a domain.
     """
-    wanted = domains or tuple(name for name in DOMAINS if (root / name).is_dir())
+    wanted = domains or tuple(name for name in DOMAINS if has_bundle(root, name))
     if not wanted:
         raise BundleError(
             f"no bundle in {root}: run `encore train DOMAIN --data DIR` first, or name another "

@@ -22,11 +22,11 @@ SAMPLE = Sample(
     domain="travel",
     schema=SCHEMA,
     outcome=Outcome.BOOKING.value,
-    events_per_user=12,
+    events_per_user=40,
     objects_per_event=0.02,
-    days=2920.0,
+    days=3650.0,
     basket_size=1,
-    repeat_share=0.4,
+    repeat_share=0.6,
 )
 
 DOMAIN = Domain(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from core.errors import FieldViolation, InvalidRequestError
 from core.publish import report_of, write_predictions
 from domains import domain_named
 from server.cli.options import (
@@ -39,6 +40,9 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Train on the past of the log's latest fifth of examples and score that fifth once."""
+    if predictions is not None and not predictions.parent.is_dir():
+        problem = f"there is no directory {predictions.parent}: create it first"
+        raise InvalidRequestError([FieldViolation("--predictions", problem)])
     chosen = domain_named(domain)
     steps = replace(chosen.recipe, trainers=recipe)
     with progress_bars() as report:

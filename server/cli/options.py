@@ -25,8 +25,21 @@ Bundles = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same data and seed, same result.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def _known_recipe(name: str) -> str:
+    if name not in RECIPES:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(RECIPES)}")
+    return name
+
+
 Recipe = Annotated[
-    str, typer.Option("--recipe", help=f"How much work a fit may be: {', '.join(RECIPES)}.")
+    str,
+    typer.Option(
+        "--recipe",
+        help=f"How much work a fit may be: {', '.join(RECIPES)}.",
+        callback=_known_recipe,
+    ),
 ]
 
 

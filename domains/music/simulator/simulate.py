@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from core.errors import FieldViolation, InvalidRequestError
+from core.staging import staged_directory
 from domains.music.simulator.events import draw_all_plays, draw_first_plays
 from domains.music.simulator.generic_files import write_generic
 from domains.music.simulator.kkbox_files import write_kkbox
 from domains.music.simulator.metadata import create_metadata
-from domains.music.simulator.staging import staged_directory
 from domains.music.simulator.world import DEFAULT_START_S, World
 
 LogFormat = Literal["kkbox", "generic"]

@@ -85,7 +85,7 @@ def test_pairs_first_met_while_warming_up_never_become_examples() -> None:
 
 
 def test_positions_rank_the_examples_whose_label_the_log_can_know() -> None:
-    log = log_of(plays(("a", "w", 0), ("a", "x", 5), ("a", "y", 10), ("a", "z", 16)))
+    log = log_of(plays(("a", "w", 0), ("a", "x", 5), ("a", "y", 10), ("a", "z", 15)))
     assert log.position[:2].tolist() == [0, 0.5]
     assert np.isnan(log.position[2:]).all()
     assert log.matures_position.tolist() == [1, 1, 2, 2]
@@ -94,22 +94,22 @@ def test_positions_rank_the_examples_whose_label_the_log_can_know() -> None:
 
 def test_a_label_is_known_after_its_last_moment_because_a_return_may_come_in_it() -> None:
     moments = (0, 5, 10, 10, 15, 16)
-    log = log_of(
-        plays(*[("a", name, moment) for name, moment in zip("uvwxyz", moments, strict=True)])
-    )
-    assert log.position[:2].tolist() == [0, 0.5]
-    assert log.matures_position.tolist() == [1, 1, 2, 2, 2, 2]
-    log = log_of(
-        {**plays(*[("a", n, m) for n, m in zip("uvwxyz", moments, strict=True)]), "label": [1] * 6}
-    )
-    assert log.matures_position.tolist() == [4 / 6, 5 / 6, 2, 2, 2, 2]
+    events = plays(*[("a", name, at) for name, at in zip("uvwxyz", moments, strict=True)])
+    assert log_of({**events, "label": [1] * 6}).matures_position.tolist() == [
+        4 / 6,
+        5 / 6,
+        2,
+        2,
+        2,
+        2,
+    ]
 
 
-def test_a_label_that_the_last_moment_of_the_log_may_still_settle_is_not_known() -> None:
+def test_at_the_end_of_the_log_no_return_is_yet_to_come() -> None:
     log = log_of(plays(("a", "w", 0), ("a", "x", 5), ("a", "y", 15)))
-    assert log.position[0] == 0
-    assert np.isnan(log.position[1:]).all()
-    assert log.matures_position.tolist() == [1, 2, 2]
+    assert log.position[:2].tolist() == [0, 0.5]
+    assert np.isnan(log.position[2])
+    assert log.matures_position.tolist() == [1, 1, 2]
 
 
 def test_a_label_in_the_file_gives_every_example_a_position() -> None:

@@ -120,8 +120,8 @@ def test_a_piece_keeps_the_pace_of_the_full_file_and_its_labels_lag_in_rows(writ
     assert log.time_s[0] == 1471190400
     assert log.time_s[-1] == pytest.approx(1471190400 + 99 * pace)
     assert log.position.tolist() == [i / 100 for i in range(100)]
-    assert log.matures_position[:89].tolist() == [(i + 11) / 100 for i in range(89)]
-    assert (log.matures_position[89:] > 1).all()
+    assert log.matures_position[:90].tolist() == [(i + 11) / 100 for i in range(90)]
+    assert (log.matures_position[90:] > 1).all()
     assert (log.matures_at_s[:90] == log.time_s[10:]).all()
     assert any("100 of 7377418 rows" in n and "mature after 10 rows" in n for n in log.notes)
 

@@ -29,6 +29,7 @@ class Says:
     reasons: tuple[str, ...] = ()
 
     def propose(self, query: Query, limit: int) -> Proposals:
+        del query
         return Proposals(np.array(self.objects[:limit], np.int32), self.reasons[:limit])
 
 
@@ -39,9 +40,11 @@ class Breaks:
     name: str = "broken"
 
     def propose(self, query: Query, limit: int) -> Proposals:
+        del query, limit
         raise RuntimeError("the index is gone")
 
     def keep(self, query: Query, objects: NDArray[np.int32]) -> NDArray[np.bool_]:
+        del query, objects
         raise RuntimeError("the index is gone")
 
 
@@ -53,6 +56,7 @@ class Without:
     objects: tuple[int, ...]
 
     def keep(self, query: Query, objects: NDArray[np.int32]) -> NDArray[np.bool_]:
+        del query
         return ~np.isin(objects, self.objects)
 
 
@@ -63,6 +67,7 @@ class Short:
     name: str = "short"
 
     def keep(self, query: Query, objects: NDArray[np.int32]) -> NDArray[np.bool_]:
+        del query
         return np.ones(len(objects) - 1, bool)
 
 
@@ -76,6 +81,7 @@ class Picks:
     def pick(
         self, query: Query, objects: NDArray[np.int32], scores: NDArray[np.float64]
     ) -> NDArray[np.intp]:
+        del query, objects, scores
         return np.array(self.positions, np.intp)
 
 

@@ -144,4 +144,4 @@ def test_an_object_that_came_after_the_index_does_no_harm(state: State, asked: A
     for source in SOURCES:
         assert all(name in state.objects for name in named(query, source))
     assert named(query, ItemToItem()) == []  # the latest 20 are all unknown to the index
-    assert "later99" in named(query, Popular(half_life=1))
+    assert "later99" in named(query, Popular(half_life=1), limit=200)
