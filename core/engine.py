@@ -104,8 +104,8 @@ class DomainEngine:
 
     @property
     def clock_s(self) -> float:
-        """The latest moment the state has seen."""
-        return self._state.clock_s
+        """The latest moment the state has seen; the epoch before any."""
+        return max(self._state.clock_s, 0.0)
 
     def check_feedback(self, event: FeedbackEvent) -> str | None:
         """Why this event can never be applied, or None."""
@@ -157,10 +157,16 @@ class DomainEngine:
             return self._read(user, np.array(known, np.int32), request.context, now_s, attributes)
 
     def recommend(self, request: RecommendRequest, now_s: float) -> Slate:
-        """Sources, filters, scores, rerankers; InvalidRequestError names the field."""
+        """Sources, filters, scores, rerankers; InvalidRequestError names the field.
+
+        For size 0 the fields are checked and nothing is ranked.
+        """
         profile = self._profile(request.profile)
         attributes = self._checked(request.user, request.context)
         stages = self._domain.stages
+        if request.size == 0:
+            self._pool(request.pool)
+            return Slate((), (), {})
         with self._lock:
             query = self._query(request, now_s)
             candidates = gather(query, stages, self._report)

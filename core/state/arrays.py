@@ -44,8 +44,10 @@ OC_COUNT = 0
 UV_LAST, UV_LABEL_TIME = range(2)
 UO_LAST, UO_PENDING = range(2)
 
-# Entries of `Totals.numbers`.
+# Entries of `Totals.numbers`; the last two are the lengths of the longest vectors of the base
+# period, of objects and of main facet values.
 ORIGIN, CLOCK, EVENTS, ALL_LABELS, ALL_POSITIVES, LAST_TIME, TIE_GROUP = range(7)
+LONGEST, LONGEST_FACET = 7, 8
 
 # Columns of `Pending.entries`; from P_CONTEXT on, one column a context field.
 P_USER, P_OBJECT, P_TIE, P_LABEL, P_ROW, P_SERIAL, P_CONTEXT = range(7)
@@ -169,7 +171,7 @@ class StateArrays(NamedTuple):
 def new_arrays(schema: Schema, shape: Shape) -> StateArrays:
     """Arrays for no entities at all."""
     width, contexts = DECAYED + len(schema.half_lives_s), len(schema.context)
-    totals = np.zeros(7)
+    totals = np.zeros(LONGEST_FACET + 1)
     totals[[ORIGIN, CLOCK, LAST_TIME, TIE_GROUP]] = np.nan, -np.inf, -np.inf, -1
     return StateArrays(
         shape=shape,

@@ -12,6 +12,8 @@ from core.state.arrays import (
     FACET_LATENT,
     IS_BASE,
     LATENT,
+    LONGEST,
+    LONGEST_FACET,
     UO_COUNT,
     UO_OPINION,
     UV_COUNT,
@@ -45,6 +47,7 @@ def _fit_objects(arrays: StateArrays, seed: int) -> None:
     arrays.totals.singular[:] = singular
     arrays.objects.vector[:] = 0.0
     arrays.objects.vector[: len(vectors)] = vectors
+    arrays.totals.numbers[LONGEST] = _longest(vectors)
     arrays.objects.tags[:, IS_BASE] = is_base
     main = arrays.objects.values[:, arrays.shape.main_slot[0]]
     rows = np.flatnonzero(is_base & (main != 0))
@@ -76,6 +79,7 @@ def _fit_facets(arrays: StateArrays, seed: int) -> None:
     arrays.totals.facet_singular[:] = singular
     arrays.values.vector[:] = 0.0
     arrays.values.vector[: len(vectors)] = vectors
+    arrays.totals.numbers[LONGEST_FACET] = _longest(vectors)
     arrays.values.tags[:, IS_BASE] = of_main & (arrays.values.counts[:, COUNT] > 0)
     arrays.values.tags[:, VERSION] += 1
     arrays.users.facet_vector[:] = _sums(
@@ -97,6 +101,10 @@ def _pairs(
     first = (pairs >> np.uint64(32)).astype(np.int64)
     second = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
     return first, second, counts[used]
+
+
+def _longest(vectors: NDArray[np.float32]) -> float:
+    return float(np.linalg.norm(vectors, axis=1).max(initial=0.0))
 
 
 def _sums(

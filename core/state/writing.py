@@ -24,6 +24,8 @@ from core.state.arrays import (
     LAST,
     LAST_TIME,
     LIKES,
+    LONGEST,
+    LONGEST_FACET,
     MET,
     OC_COUNT,
     ORIGIN,
@@ -187,6 +189,7 @@ def interact(
                 s.values.object_mean[values[main_slot]],
                 s.objects.counts[obj, DISTINCT],
                 s.totals.singular,
+                s.totals.numbers[LONGEST],
             )
         if met[UO_OPINION] <= 0.0:  # a like has put the vector in already
             _pull(s, user, obj, np.float32(1.0))
@@ -198,6 +201,7 @@ def interact(
             values[main_slot],
             main_before,
             s.totals.facet_singular,
+            s.totals.numbers[LONGEST_FACET],
         )
     met[UO_COUNT] += 1.0
     marks[UO_LAST] = whole_s(user_since_origin)
@@ -302,12 +306,16 @@ def _fold_in(
     facet_mean: NDArray[np.float32],
     listeners: float,
     singular: NDArray[np.float32],
+    longest: float,
 ) -> None:
     """Let a new listener move the vector of an object that came after the base period.
 
     In M = U S V' an object's row of V is the sum over its listeners of u / sigma, and a user's u is
     the sum over their objects of v / sigma: each listener adds (sum of v) / sigma^2. The mean of
     the main facet, where the vector began, fades as PRIOR_LISTENERS / (PRIOR_LISTENERS + n).
+
+    That holds for users of the base period alone. Later a user's sum holds late objects too, and
+    these the sums of such users: without a bound both would grow on each other without end.
     """
     fade = np.float32(
         PRIOR_LISTENERS / (PRIOR_LISTENERS + listeners - 1.0)
@@ -317,6 +325,19 @@ def _fold_in(
         if singular[i] > MIN_SINGULAR:
             vector[i] += listener[i] / (singular[i] * singular[i])
         vector[i] -= fade * facet_mean[i]
+    _shorten(vector, longest)
+
+
+@njit(cache=True)
+def _shorten(vector: NDArray[np.float32], longest: float) -> None:
+    """Keep the direction of a vector, and its length within that of the base period's longest."""
+    square = 0.0
+    for i in range(len(vector)):
+        square += float(vector[i]) * float(vector[i])
+    if square > longest * longest:
+        scale = np.float32(longest / np.sqrt(square))
+        for i in range(len(vector)):
+            vector[i] *= scale
 
 
 @njit(cache=True)
@@ -333,6 +354,7 @@ def _meet_main_facet(
     value: int,
     before: float,
     singular: NDArray[np.float32],
+    longest: float,
 ) -> None:
     """Move the user's facet vector by the raised weight, and a late facet value by its listener."""
     raised = np.float32(facet_weight(before + 1.0) - facet_weight(before))
@@ -341,6 +363,7 @@ def _meet_main_facet(
         for i in range(len(vector)):
             if singular[i] > MIN_SINGULAR:
                 vector[i] += raised * anchor[i] / (singular[i] * singular[i])
+        _shorten(vector, longest)
         values.tags[value, VERSION] += 1
     else:
         _add(anchor, vector, raised)
