@@ -129,9 +129,10 @@ def bootstrap_auc(
     groups = np.concatenate([[True], np.diff(scores[order]) > 0]) if len(order) else order == 0
     generator = np.random.default_rng(seed)
     samples = np.full(resamples, np.nan)
-    for i in range(resamples):
+    labels, user = labels[order], user[order]
+    for i in range(resamples if n_users else 0):
         weights = np.bincount(generator.integers(n_users, size=n_users), minlength=n_users)
-        samples[i] = _weighted_auc(labels[order], groups, weights[user[order]])
+        samples[i] = _weighted_auc(labels, groups, weights[user])
     return samples
 
 
@@ -168,11 +169,14 @@ def per_user_auc(
 ) -> tuple[float, int]:
     """Mean AUC within users that have both labels, weighted by rows, and how many they are."""
     order = np.lexsort((scores, users))
+    starts_group = np.diff(scores[order], prepend=-np.inf) > 0
     bounds = np.flatnonzero(np.diff(users[order])) + 1
+    once = np.ones(len(order), np.int64)
     total = weight = 0.0
     count = 0
-    for rows in np.split(order, bounds):
-        own = auc(labels[rows], scores[rows]) if len(rows) > 1 else np.nan
+    for rows in np.split(np.arange(len(order)), bounds):
+        # The kernel, for scikit-learn's checks of its input take longer than a user's few rows.
+        own = _weighted_auc(labels[order[rows]], starts_group[rows], once[rows])
         if not np.isnan(own):
             total += own * len(rows)
             weight += len(rows)

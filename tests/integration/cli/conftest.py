@@ -8,8 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 import domains
 from core.errors import EncoreError
@@ -32,7 +31,7 @@ def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shopping is content with small blocks: for logs of seconds."""
     shopping = domains.DOMAINS["shopping"]
     small = replace(shopping, recipe=replace(shopping.recipe, min_rows=20))
-    monkeypatch.setitem(domains.DOMAINS, "shopping", small)  # type: ignore[arg-type]
+    monkeypatch.setitem(domains.DOMAINS, "shopping", small)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import Result
 from sklearn.metrics import roc_auc_score
+from typer.testing import Result
 
 from core.errors import BundleError, EncoreError, InvalidDataError, NotEnoughDataError
 from core.examples import replay_examples
@@ -113,7 +113,7 @@ def test_train_says_where_the_bundle_is_and_shows_the_figures(
     said = plain(result.stdout)
     assert "ROC-AUC" in said
     assert "scored once" in said
-    assert "cold objects" in said
+    assert "rows of each fit: train" in said
     version = next((tmp_path / "shopping").iterdir()).name
     assert version in said.replace(" ", "")
 
@@ -205,7 +205,7 @@ BAD_EVENTS = {
     "half a line": (lambda lines: [*lines[:99], lines[99][:6]], "events.csv:100"),
     "a word for a time": (_wrong_time, "events.csv:42"),
     "no rows": (lambda lines: lines[:1], "events.csv"),
-    "nothing": (lambda lines: [], "events.csv"),
+    "nothing": (lambda lines: lines[:0], "events.csv"),
 }
 
 
