@@ -53,6 +53,7 @@ def load_bundle(directory: Path, domain: Domain) -> LoadedBundle:
     """Check and load a bundle; BundleError names what does not fit."""
     manifest = open_bundle(directory, domain=domain.name, schema=domain.schema)
     has_genre = domain.genre is not None and (directory / GENRE).is_dir()
+    _compile_write_side(domain)
     return LoadedBundle(
         manifest=manifest,
         state=State.load(domain.schema, directory / STATE),
@@ -60,6 +61,17 @@ def load_bundle(directory: Path, domain: Domain) -> LoadedBundle:
         item_neighbours=ItemNeighbours.load(directory / RETRIEVAL),
         genre=domain.genre.load(directory / GENRE) if domain.genre and has_genre else None,
     )
+
+
+def _compile_write_side(domain: Domain) -> None:
+    """Write to a state that is thrown away.
+
+    Kernels compile at their first call, for seconds: reading is warmed up by reading, but the
+    first event to write comes from a caller, who must not wait for it.
+    """
+    state = State(domain.schema, domain.label_rule.horizon_s, domain.tie_rule)
+    for outcome in sorted(domain.outcomes):
+        state.update(Event("warm-up", "warm-up", outcome, 0.0))
 
 
 class DomainEngine:

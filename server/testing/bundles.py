@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.bundle import read_manifest
@@ -43,7 +43,7 @@ class TinyBundle:
     """Directory of all bundles."""
     directory: Path
     domain: Domain
-    log: EventLog
+    log: EventLog = field(repr=False)
 
     @property
     def end_s(self) -> float:
