@@ -42,7 +42,7 @@ class TinyBundle:
     root: Path
     """Directory of all bundles."""
     directory: Path
-    domain: Domain
+    domain: Domain = field(repr=False)
     log: EventLog = field(repr=False)
 
     @property
