@@ -25,6 +25,7 @@ from core.errors import (
     UnknownDomainError,
 )
 from server.deadline import DeadlineExceededError
+from server.store.errors import StoreUnavailableError
 
 ERROR_DOMAIN = "encore"
 """The `domain` of every google.rpc.ErrorInfo."""
@@ -51,6 +52,7 @@ STATUS: dict[type[EncoreError], Row] = {
     StalePageTokenError: Row(grpc.StatusCode.INVALID_ARGUMENT, "STALE_PAGE_TOKEN"),
     InvalidDataError: Row(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_DATA"),
     CapabilityMissingError: Row(grpc.StatusCode.UNIMPLEMENTED, "CAPABILITY_MISSING"),
+    StoreUnavailableError: Row(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE"),
     NotReadyError: Row(grpc.StatusCode.UNAVAILABLE, "NOT_READY"),
     OverloadedError: Row(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED"),
     DeadlineExceededError: Row(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import lightgbm
@@ -12,13 +13,23 @@ from core.models.base import drawn
 from core.state.columns import Columns, FeatureBatch
 
 
+def shown_categories(features: FeatureBatch, limit: int) -> tuple[str, ...]:
+    """Names of the code columns of which these rows show at most `limit` codes, no identities.
+
+    Counted from the rows of the fit: how many codes there will ever be is not known in the past.
+    """
+    return tuple(
+        column.name
+        for index, column in enumerate(features.columns.codes)
+        if not column.is_identity and len(np.unique(features.codes[:, index])) <= limit
+    )
+
+
 class TreeColumns:
     """Which columns trees see, in which order: all numbers, then the codes declared categorical."""
 
-    def __init__(self, columns: Columns, max_categories: int) -> None:
-        self._codes = np.flatnonzero(
-            [not c.is_identity and c.cardinality <= max_categories for c in columns.codes]
-        )
+    def __init__(self, columns: Columns, categories: Sequence[str]) -> None:
+        self._codes = np.flatnonzero([c.name in categories for c in columns.codes])
         chosen = [columns.codes[index] for index in self._codes]
         self._cardinalities = np.array([c.cardinality for c in chosen], np.int32)
         n_numbers = len(columns.numbers)

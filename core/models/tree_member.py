@@ -18,7 +18,7 @@ from core.errors import BundleError
 from core.models.base import Examples, Progress, check_blocks
 from core.models.member_files import read_description, write_description
 from core.models.settings import Compute
-from core.models.tree_inputs import MaskedRows, TreeColumns
+from core.models.tree_inputs import MaskedRows, TreeColumns, shown_categories
 from core.state.columns import Columns, FeatureBatch
 
 PREDICT_ROWS = 65_536
@@ -98,6 +98,7 @@ class TreeModel:
         self,
         trees: str,
         columns: Columns,
+        categories: tuple[str, ...],
         settings: TreeSettings,
         compute: Compute,
     ) -> None:
@@ -106,7 +107,8 @@ class TreeModel:
         self._booster = lightgbm.Booster(model_str=trees)
         self._columns = columns
         self._settings = settings
-        self._layout = TreeColumns(columns, settings.max_categories)
+        self._categories = categories
+        self._layout = TreeColumns(columns, categories)
         self._compute = compute
 
     @property
@@ -146,6 +148,7 @@ class TreeModel:
         content = {
             "member": self.name,
             "settings": asdict(self._settings),
+            "categories": list(self._categories),
             "trees_sha256": _sha256(self._trees),
         }
         write_description(directory / _DESCRIPTION, self._columns, content)
@@ -177,7 +180,8 @@ class TreeTrainer:
         """Fit on `train`; iterations are trees."""
         check_blocks(train, tune, iterations)
         settings = self.settings
-        layout = TreeColumns(train.features.columns, settings.max_categories)
+        categories = shown_categories(train.features, settings.max_categories)
+        layout = TreeColumns(train.features.columns, categories)
         rounds = settings.max_rounds if iterations is None else iterations
         parameters = settings.parameters(len(train), seed, self.compute)
         data = lightgbm.Dataset(
@@ -206,7 +210,7 @@ class TreeTrainer:
         trees = booster.model_to_string(num_iteration=kept)
         if progress is not None:
             progress("lightgbm: done", 1.0)
-        return TreeModel(trees, train.features.columns, settings, self.compute)
+        return TreeModel(trees, train.features.columns, categories, settings, self.compute)
 
     def load(self, directory: Path, columns: Columns) -> TreeModel:
         """Read what `save` wrote."""
@@ -219,7 +223,8 @@ class TreeTrainer:
             # LightGBM aborts the whole process when it parses a truncated text.
             if _sha256(trees) != content["trees_sha256"]:
                 raise BundleError(f"{_TREES} is damaged: publish the bundle anew")
-            return TreeModel(trees, columns, settings, self.compute)
+            categories = tuple(str(name) for name in content["categories"])
+            return TreeModel(trees, columns, categories, settings, self.compute)
         except (OSError, KeyError, TypeError, ValueError, lightgbm.basic.LightGBMError) as error:
             raise BundleError(
                 f"{directory.name} cannot be loaded ({error}): publish the bundle anew"

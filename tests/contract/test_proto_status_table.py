@@ -10,8 +10,9 @@ from core.errors import EncoreError
 from server.deadline import DeadlineExceededError
 from server.listening import PortTakenError
 from server.status import STATUS
+from server.store.errors import StoreUrlError, StoreVersionError
 
-NEVER_IN_A_CALL = {PortTakenError}
+NEVER_IN_A_CALL = {PortTakenError, StoreUrlError, StoreVersionError}
 """Raised before there are calls."""
 
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from core.models import Compute, Examples, TreeSettings, TreeTrainer
-from core.models.tree_inputs import MaskedRows, TreeColumns
+from core.models.tree_inputs import MaskedRows, TreeColumns, shown_categories
 from core.models.tree_member import _fewest_rounds
 from core.testing import number, random_batch, synthetic_columns, with_labels
 
 COLUMNS = synthetic_columns()
+CATEGORIES = ("city", "genre_1", "genre_2", "surface")
 TRAINER = TreeTrainer(TreeSettings(max_rounds=40, leaves=7), Compute(threads=1))
 
 
@@ -22,15 +23,25 @@ def examples(n_rows: int, seed: int) -> Examples:
 
 
 def test_trees_see_neither_identities_nor_large_vocabularies() -> None:
-    large = replace(COLUMNS, codes=(*COLUMNS.codes, replace(COLUMNS.codes[1], cardinality=257)))
-    layout = TreeColumns(large, max_categories=256)
+    large = synthetic_columns(categories=600)
+    rows = random_batch(large, 5000, seed=0)
+    few = large.codes[[c.name for c in large.codes].index("surface")]
+    rows.codes[:, large.codes.index(few)] %= 200
+    layout = TreeColumns(large, shown_categories(rows, 256))
+    codes = layout.names[len(large.numbers) :]
+    assert codes == ["surface"]
+    assert [layout.names[index] for index in layout.categorical] == codes
+
+
+def test_trees_see_every_small_vocabulary() -> None:
+    layout = TreeColumns(COLUMNS, shown_categories(random_batch(COLUMNS, 50, seed=0), 256))
     codes = layout.names[len(COLUMNS.numbers) :]
     assert codes == ["city", "genre_1", "genre_2", "surface"]
     assert [layout.names[index] for index in layout.categorical] == codes
 
 
 def test_rows_are_read_alike_one_by_one_and_in_pieces() -> None:
-    layout = TreeColumns(COLUMNS, max_categories=256)
+    layout = TreeColumns(COLUMNS, CATEGORIES)
     rows = MaskedRows(layout, random_batch(COLUMNS, 40, seed=0), share=0.5, seed=0)
     piece = rows[0:40]
     np.testing.assert_array_equal(np.stack([rows[index] for index in range(40)]), piece)
@@ -38,7 +49,7 @@ def test_rows_are_read_alike_one_by_one_and_in_pieces() -> None:
 
 
 def test_a_share_of_the_training_rows_has_lost_its_context() -> None:
-    layout = TreeColumns(COLUMNS, max_categories=256)
+    layout = TreeColumns(COLUMNS, CATEGORIES)
     rows = MaskedRows(layout, random_batch(COLUMNS, 2000, seed=0), share=0.25, seed=0)
     surface = rows[0:2000][:, layout.names.index("surface")]
     assert 0.25 < np.mean(surface == 0) < 0.5  # a quarter, and the sixth that was unknown anyway

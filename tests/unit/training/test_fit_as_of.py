@@ -21,7 +21,7 @@ from core.testing_domain import ONE_THREAD, SMALL_DOMAIN
 from core.testing_logs import HORIZON_S, SMALL_SCHEMA, new_state, random_tables
 from core.training import Recipe, evaluate, fit_as_of, predict_all
 
-RECIPE = Recipe(trainers="tiny", min_rows=20)
+RECIPE = Recipe(trainers="tiny", min_rows=20, base_share=0.15, tune_share=0.15, stack_share=0.15)
 TRAINERS = RECIPES["tiny"](ONE_THREAD)
 KINDS_OF_LOG = ("labels in the file", "labels from returns", "positions by user")
 
