@@ -9,9 +9,10 @@ import grpc
 from core.errors import EncoreError
 from server.deadline import DeadlineExceededError
 from server.listening import PortTakenError
-from server.status import STATUS
+from server.status import STATUS, status_of
+from server.store import StoreUnavailableError, StoreUrlError, StoreVersionError
 
-NEVER_IN_A_CALL = {PortTakenError}
+NEVER_IN_A_CALL = {PortTakenError, StoreUrlError, StoreVersionError}
 """Raised before there are calls."""
 
 
@@ -23,8 +24,15 @@ def children(kind: type[EncoreError]) -> Iterator[type[EncoreError]]:
 
 
 def test_every_error_has_a_status() -> None:
-    assert set(children(EncoreError)) - NEVER_IN_A_CALL == set(STATUS)
+    known = set(children(EncoreError))
+    told = {kind for kind in known if STATUS.keys() & set(kind.__mro__)}
+    assert known - told == NEVER_IN_A_CALL
+    assert STATUS.keys() <= known
     assert DeadlineExceededError in STATUS
+
+
+def test_a_store_out_of_reach_is_told_as_a_server_that_is_not_ready() -> None:
+    assert status_of(StoreUnavailableError("away"), "r1").code is grpc.StatusCode.UNAVAILABLE
 
 
 def test_every_reason_is_used_once_and_spelled_as_google_wants() -> None:
