@@ -32,7 +32,6 @@ from core.retrieval.item_neighbours import ItemNeighbours
 from core.schema import Field, Kind
 from core.state.columns import FeatureBatch
 from core.state.state import NOBODY, Event, State
-from core.state.warm_up import warm_up
 
 STATE, SCORE, RETRIEVAL, GENRE = "state", "tasks/score", "retrieval", "genre"
 """Directories of a bundle."""
@@ -94,10 +93,6 @@ class DomainEngine:
         self._watermark = bundle.manifest.watermark
         self._report = report or (lambda *_: None)
         self._lock = RLock()
-
-    def warm_up(self) -> None:
-        """Compile what live calls need; changes nothing."""
-        warm_up(self._state)
 
     @property
     def domain(self) -> str:
@@ -182,7 +177,7 @@ class DomainEngine:
         with self._lock:
             query = self._query(request, now_s)
             candidates = gather(query, stages, self._report)
-            apply_filters(query, stages.filters, candidates)
+            apply_filters(query, stages, candidates)
             batch = self._read(query.user, candidates.objects, request.context, now_s, attributes)
         probabilities = self._bundle.ensemble.predict(batch, profile).probabilities
         with self._lock:

@@ -50,7 +50,6 @@ def open_models(root: Path, domains: tuple[str, ...], log: Log) -> Models:
             log.error("source failed", domain=domain_name, source=source, exc_info=error)
 
         engine = DomainEngine(domain, bundle, report)
-        engine.warm_up()  # compiling must not eat the deadline of the first caller
         engines[name] = engine
         pools = {pool: engine.pool_ids(pool) for pool in domain.schema.pools}
         missing = (

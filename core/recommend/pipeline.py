@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from core.recommend.contracts import Filter, Proposals, Query, Reranker, Stages
+from core.recommend.contracts import Proposals, Query, Reranker, Stages
 from core.requests import RankedItem, Slate
+from core.state.arrays import DISTINCT
 from core.state.state import NOBODY
 
 SinkReport = Callable[[str, Exception], None]
@@ -25,8 +26,10 @@ class Candidates:
     """object -> who proposed it"""
     reasons: dict[int, list[str]]
     fallbacks: list[str]
+    proposed: list[NDArray[np.int32]] = field(default_factory=list)
+    """What each source proposed, best first."""
     removed: dict[int, str] = field(default_factory=dict)
-    """object -> the filter or reranker that removed it"""
+    """object -> the stage that removed it"""
 
 
 def gather(query: Query, stages: Stages, report: SinkReport) -> Candidates:
@@ -43,14 +46,16 @@ def gather(query: Query, stages: Stages, report: SinkReport) -> Candidates:
         named = {obj: ["request"] for obj in objects}
         return Candidates(np.array(objects, np.int32), named, {}, fallbacks)
     found = Candidates(np.zeros(0, np.int32), {}, {}, [])
+    limit = stages.source_limit + _likely_refused(query)
     for source in stages.sources:
         try:
-            proposals = source.propose(query, stages.source_limit)
+            proposals = source.propose(query, limit)
             _check_proposals(query, proposals)
         except Exception as error:
             report(source.name, error)
             found.fallbacks.append(f"source {source.name} failed")
             continue
+        found.proposed.append(proposals.objects)
         for i, obj in enumerate(proposals.objects.tolist()):
             found.sources.setdefault(obj, []).append(source.name)
             if proposals.reasons:
@@ -61,14 +66,36 @@ def gather(query: Query, stages: Stages, report: SinkReport) -> Candidates:
     return found
 
 
-def apply_filters(query: Query, filters: tuple[Filter, ...], candidates: Candidates) -> None:
-    """Take out what any filter refuses, remembering which. A filter that raises fails the call."""
-    for step in filters:
+def _likely_refused(query: Query) -> int:
+    """How many proposals the filters may take: sources are asked for so many more.
+
+    A listener of thousands of tracks, or a caller who excludes all that is popular, must not be
+    left with an empty list.
+    """
+    met = query.state.arrays.users.counts[query.user, DISTINCT]
+    return len(query.request.exclude_ids) + int(met)
+
+
+def apply_filters(query: Query, stages: Stages, candidates: Candidates) -> None:
+    """Take out what any filter refuses, then what lies beyond a source's limit, remembering why.
+
+    A filter that raises fails the call.
+    """
+    for step in stages.filters:
         keep = step.keep(query, candidates.objects)
         _check_length(step.name, len(keep), len(candidates.objects))
         for obj in candidates.objects[~keep].tolist():
             candidates.removed[obj] = step.name
         candidates.objects = candidates.objects[keep]
+    if candidates.proposed:
+        best = [
+            proposed[np.isin(proposed, candidates.objects)][: stages.source_limit]
+            for proposed in candidates.proposed
+        ]
+        within = np.isin(candidates.objects, np.concatenate(best))
+        for obj in candidates.objects[~within].tolist():
+            candidates.removed[obj] = "beyond the limit of its sources"
+        candidates.objects = candidates.objects[within]
 
 
 def rank(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from core.recommend.contracts import Proposals, Query, Source, Stages
+from core.recommend.filters import NotExcluded
 from core.recommend.pipeline import Candidates, apply_filters, gather, rank
 from core.requests import Slate
 from core.state.state import State
@@ -113,9 +114,19 @@ def test_candidates_are_the_union_of_the_sources_with_all_who_proposed_them(aske
     assert found.fallbacks == []
 
 
-def test_sources_are_asked_for_no_more_than_the_limit(asked: Asked) -> None:
-    found = gather(asked("ann"), stages(Says("one", (A1, A2, A3)), limit=2), ignore)
-    assert found.objects.tolist() == [A1, A2]
+def test_a_source_keeps_no_more_than_its_limit(asked: Asked) -> None:
+    query, only = asked("new"), stages(Says("one", (A1, A2, A3)), Says("two", (B1,)), limit=2)
+    found = gather(query, only, ignore)
+    apply_filters(query, only, found)
+    assert found.objects.tolist() == [A1, A2, B1]
+
+
+def test_what_filters_refuse_does_not_count_against_the_limit(asked: Asked) -> None:
+    query = asked("new", exclude_ids=("a1", "a2"))
+    only = Stages((Says("one", (A1, A2, A3, B1, B2)),), (NotExcluded(),), (), source_limit=2)
+    found = gather(query, only, ignore)
+    apply_filters(query, only, found)
+    assert found.objects.tolist() == [A3, B1]
 
 
 def test_a_source_that_fails_is_left_out_reported_and_named(asked: Asked) -> None:
@@ -176,19 +187,20 @@ def test_named_candidates_silence_the_sources(asked: Asked) -> None:
 
 def test_each_removal_names_the_first_filter_that_removed(asked: Asked) -> None:
     found = candidates(A1, A2, B1, B2)
-    apply_filters(asked("ann"), (Without("first", (A1, B1)), Without("second", (B1, B2))), found)
+    refusing = (Without("first", (A1, B1)), Without("second", (B1, B2)))
+    apply_filters(asked("ann"), Stages((), refusing, ()), found)
     assert found.objects.tolist() == [A2]
     assert found.removed == {A1: "first", B1: "first", B2: "second"}
 
 
 def test_a_filter_that_fails_fails_the_call(asked: Asked) -> None:
     with pytest.raises(RuntimeError, match="the index is gone"):
-        apply_filters(asked("ann"), (Breaks(),), candidates(A1, A2))
+        apply_filters(asked("ann"), Stages((), (Breaks(),), ()), candidates(A1, A2))
 
 
 def test_a_filter_of_another_length_fails_the_call_by_name(asked: Asked) -> None:
     with pytest.raises(ValueError, match="stage 'short' must answer 2 rows, got 1"):
-        apply_filters(asked("ann"), (Short(),), candidates(A1, A2))
+        apply_filters(asked("ann"), Stages((), (Short(),), ()), candidates(A1, A2))
 
 
 def test_scores_of_another_length_fail_the_call(asked: Asked) -> None:

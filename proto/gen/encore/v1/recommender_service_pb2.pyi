@@ -263,7 +263,9 @@ class RecommendRequest(_message.Message):
 
     @_builtins.property
     def candidate_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Rank exactly these objects, at most 10,000, instead of what the sources propose."""
+        """Rank these objects, at most 10,000, instead of what the sources propose. What the user has
+        taken or dislikes is left out all the same.
+        """
 
     @_builtins.property
     def exclude_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
