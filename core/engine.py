@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -76,8 +77,8 @@ def _compile_write_side(domain: Domain) -> None:
 class DomainEngine:
     """Implements `core.requests.Engine` over a loaded bundle.
 
-    One lock guards the state: reading features of some hundred candidates takes about a
-    millisecond; the members, which take most of a call, run outside it.
+    One lock guards the state. The members, which take most of a call, run outside it; sources that
+    look at the whole catalogue run inside, so Recommend on a very large one delays other calls.
     """
 
     def __init__(
@@ -93,6 +94,9 @@ class DomainEngine:
         self._watermark = bundle.manifest.watermark
         self._report = report or (lambda *_: None)
         self._lock = RLock()
+        self._holders = 0
+        self._ceiling_s = math.inf
+        """Reads advance the state no further than this; infinite while nobody holds the clock."""
 
     @property
     def domain(self) -> str:
@@ -113,6 +117,20 @@ class DomainEngine:
     def clock_s(self) -> float:
         """The latest moment the state has seen; the epoch before any."""
         return max(self._state.clock_s, 0.0)
+
+    @contextmanager
+    def holding_clock(self) -> Iterator[None]:
+        """Inside, reads let no further label mature; events still do as they are applied."""
+        with self._lock:
+            self._holders += 1
+            self._ceiling_s = min(self._ceiling_s, self._state.clock_s)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._holders -= 1
+                if not self._holders:
+                    self._ceiling_s = math.inf
 
     def check_feedback(self, event: FeedbackEvent) -> str | None:
         """Why this event can never be applied, or None."""
@@ -141,11 +159,11 @@ class DomainEngine:
     def score(self, request: ScoreRequest, now_s: float) -> ScoreAnswer:
         """Score; InvalidRequestError names a field the schema does not have."""
         profile = self._profile(request.profile)
-        batch = self.features(request, now_s)
+        with self._lock:
+            batch = self.features(request, now_s)
+            unknown = (i for i in request.object_ids if i not in self._state.objects)
+            missing = tuple(dict.fromkeys(unknown))
         prediction = self._bundle.ensemble.predict(batch, profile)
-        missing = tuple(
-            dict.fromkeys(i for i in request.object_ids if i not in self._state.objects)
-        )
         return ScoreAnswer(
             object_ids=tuple(request.object_ids),
             probabilities=prediction.probabilities,
@@ -208,7 +226,7 @@ class DomainEngine:
         now_s: float,
         attributes: Mapping[str, str | float],
     ) -> FeatureBatch:
-        self._state.advance(now_s)
+        self._state.advance(min(now_s, self._ceiling_s))
         return self._state.features(user, objects, context, now_s, self._columns, attributes)
 
     def _query(self, request: RecommendRequest, now_s: float) -> Query:

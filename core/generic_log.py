@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +18,10 @@ from core.schema import Field, Kind, Schema
 from core.source_table import SourceTable, find_table, read_table
 from core.source_values import categories, ids, moments, numbers, texts, unique_ids
 
-PrepareObjects = Callable[[pd.DataFrame, int], pd.DataFrame]
-"""Raw catalogue strings and the year of the log's last event -> the schema's object columns."""
+PrepareObjects = Callable[[pd.DataFrame, float], pd.DataFrame]
+"""Raw catalogue strings and the moment of the log's first event -> the schema's object columns.
+
+Nothing later may shape a catalogue: rows of the test block would change training features."""
 
 EXPECTS = "events.csv or events.parquet, with objects.*, users.* and pools.json where there are any"
 
@@ -63,7 +64,7 @@ class GenericLog:
             raise InvalidDataError(str(directory), "there is no events file", f"Give {EXPECTS}")
         notes: list[str] = []
         events = self._events(path, notes)
-        year = datetime.fromtimestamp(float(events["time_s"].max()), UTC).year
+        begin_s = float(events["time_s"].min())
         users = _entities(find_table(directory, "users"), "user_id", self.schema.user, (), notes)
         objects = _entities(
             find_table(directory, "objects"),
@@ -73,7 +74,7 @@ class GenericLog:
             notes,
         )
         if self.prepare_objects is not None:
-            objects = self.prepare_objects(objects, year)
+            objects = self.prepare_objects(objects, begin_s)
         pools: Mapping[str, frozenset[str]] = {}
         if (directory / "pools.json").is_file():
             known = set(objects["object_id"]) | set(events["object_id"].cat.categories)

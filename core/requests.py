@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -149,6 +150,15 @@ class Engine(Protocol):
     @property
     def clock_s(self) -> float:
         """The latest moment the state has seen: later events may not lie before it."""
+        ...
+
+    def holding_clock(self) -> AbstractContextManager[None]:
+        """Inside, reads let no further label mature.
+
+        Whoever appends to the feedback log holds the clock from before a row gets its log time
+        until the row is applied: else a read in between could settle a label that the row, once
+        replayed in log order, would still have changed.
+        """
         ...
 
     def check_feedback(self, event: FeedbackEvent) -> str | None:

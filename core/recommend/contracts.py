@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -78,14 +77,6 @@ class Reranker(Protocol):
         ...
 
 
-class Scorer(Protocol):
-    """Scores candidates: same length, same order; rows do not depend on each other."""
-
-    def score(self, query: Query, objects: NDArray[np.int32]) -> NDArray[np.float64]:
-        """(n,) probabilities."""
-        ...
-
-
 @dataclass(frozen=True)
 class Stages:
     """What a domain assembles, in the order of the request."""
@@ -95,6 +86,3 @@ class Stages:
     rerankers: tuple[Reranker, ...]
     source_limit: int = 200
     """Most candidates of one source."""
-
-
-Sources = Mapping[str, Source]

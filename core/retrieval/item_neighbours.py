@@ -60,7 +60,7 @@ class ItemNeighbours:
 
 def build_item_neighbours(arrays: StateArrays) -> ItemNeighbours:
     """Cosine of the user sets: |users of both| / sqrt(|users of a| * |users of b|)."""
-    users, objects, _ = stored_pairs(arrays.user_object, UO_COUNT)
+    users, objects, _ = stored_pairs(arrays.user_object, arrays.user_object.rows[:, UO_COUNT])
     n_objects = len(arrays.objects.counts)
     keep = _bounded(users)
     popular = np.bincount(objects[keep], minlength=n_objects) >= MIN_USERS

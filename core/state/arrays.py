@@ -146,8 +146,9 @@ class Totals(NamedTuple):
     """Numbers of the whole log so far."""
 
     numbers: NDArray[np.float64]
-    """(7,) ORIGIN (moment of the first event, NaN before any), CLOCK (latest moment seen), EVENTS,
-    ALL_LABELS, ALL_POSITIVES, and moment and tie group of the latest event."""
+    """(9,) ORIGIN (moment of the first event, NaN before any), CLOCK (latest moment seen), EVENTS,
+    ALL_LABELS, ALL_POSITIVES, moment and tie group of the latest event, and the lengths of the
+    longest frozen vectors."""
     singular: NDArray[np.float32]
     """(LATENT,) singular values of the base period's user x object matrix; 0 before the fit."""
     facet_singular: NDArray[np.float32]

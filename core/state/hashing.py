@@ -119,15 +119,15 @@ def _rehash(old: PairTable, new: PairTable) -> None:
 
 
 def stored_pairs(
-    table: PairTable, column: int
+    table: PairTable, weights: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """First index, second index and one column of the pairs where that column is positive.
+    """First index, second index and weight of the pairs whose weight (capacity,) is positive.
 
     Sorted by key, so that nothing depends on where the hash put them.
     """
-    used = np.flatnonzero((table.keys != 0) & (table.rows[:, column] > 0))
+    used = np.flatnonzero((table.keys != 0) & (weights > 0))
     used = used[np.argsort(table.keys[used])]
     pairs = table.keys[used] - np.uint64(1)
     first = (pairs >> np.uint64(32)).astype(np.int64)
     second = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    return first, second, table.rows[used, column]
+    return first, second, weights[used]

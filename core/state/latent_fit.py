@@ -20,6 +20,7 @@ from core.state.arrays import (
     VERSION,
     StateArrays,
 )
+from core.state.hashing import stored_pairs
 from core.state.state import State
 
 MIN_RELATIVE = 1e-4
@@ -41,7 +42,7 @@ def fit_latent(state: State, seed: int) -> None:
 
 def _fit_objects(arrays: StateArrays, seed: int) -> None:
     table = arrays.user_object
-    users, objects, met = _pairs(table.keys, table.rows[:, UO_COUNT])
+    users, objects, met = stored_pairs(table, table.rows[:, UO_COUNT])
     singular, vectors = _factorise(users, objects, np.ones_like(met), LATENT, seed)
     is_base = arrays.objects.counts[:, COUNT] > 0
     arrays.totals.singular[:] = singular
@@ -57,18 +58,18 @@ def _fit_objects(arrays: StateArrays, seed: int) -> None:
     arrays.values.object_mean[:] /= np.maximum(n, 1)[:, None].astype(np.float32)
     arrays.objects.vector[~is_base] = arrays.values.object_mean[main[~is_base]]
     arrays.objects.tags[:, VERSION] += 1
-    # A like pulls taste as a meeting does, once: both sides of that bargain start here.
+    # A like of a frozen object pulls taste as a meeting does, once: so from the start.
     pulls = (table.rows[:, UO_COUNT] > 0) | (table.rows[:, UO_OPINION] > 0)
-    users, objects, _ = _pairs(table.keys, pulls.astype(np.float32))
+    users, objects, _ = stored_pairs(table, pulls.astype(np.float32))
     once = np.ones(len(users), np.float32)
-    arrays.users.vector[:] = _sums(users, objects, once, arrays.objects.vector, arrays.users.vector)
     frozen = np.where(is_base[:, None], arrays.objects.vector, np.float32(0.0))
     arrays.users.anchor[:] = _sums(users, objects, once, frozen, arrays.users.anchor)
+    arrays.users.vector[:] = arrays.users.anchor
 
 
 def _fit_facets(arrays: StateArrays, seed: int) -> None:
     table = arrays.user_value
-    users, values, counts = _pairs(table.keys, table.rows[:, UV_COUNT])
+    users, values, counts = stored_pairs(table, table.rows[:, UV_COUNT])
     main = np.unique(arrays.objects.values[:, arrays.shape.main_slot[0]])
     of_main = np.zeros(len(arrays.values.counts), bool)
     of_main[main[main != 0]] = True
@@ -86,21 +87,6 @@ def _fit_facets(arrays: StateArrays, seed: int) -> None:
         users, values, weights, arrays.values.vector, arrays.users.facet_vector
     )
     arrays.users.facet_anchor[:] = arrays.users.facet_vector
-
-
-def _pairs(
-    keys: NDArray[np.uint64], counts: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """First and second index and count of the pairs that were met, sorted by key.
-
-    Sorted, so that the result does not depend on where the hash put them.
-    """
-    used = np.flatnonzero((keys != 0) & (counts > 0))
-    used = used[np.argsort(keys[used])]
-    pairs = keys[used] - np.uint64(1)
-    first = (pairs >> np.uint64(32)).astype(np.int64)
-    second = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    return first, second, counts[used]
 
 
 def _longest(vectors: NDArray[np.float32]) -> float:

@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.log import UNKNOWN_LABEL
 from core.state.arrays import CLOCK, P_ROW, with_pair_room
-from core.state.columns import Columns, FeatureBatch
 from core.state.replaying import LogArrays, replay_rows
 from core.state.state import State
 from core.state.writing import advance
 
 CHUNK = 20_000
 """Rows between two looks at the capacity of the tables."""
-
-
-@dataclass(frozen=True)
-class Replayed:
-    """What a replay leaves.
-
-    Attributes:
-        rows: (n_wanted,) rows of the log whose features were asked for, in order.
-        features: batch of n_wanted rows.
-        labels: (n_log,) int8: matured labels by row of the log, UNKNOWN_LABEL elsewhere.
-    """
-
-    rows: NDArray[np.intp]
-    features: FeatureBatch
-    labels: NDArray[np.int8]
 
 
 class Replay:
@@ -93,12 +76,6 @@ class Replay:
         clock = max(totals[CLOCK], time_s)
         advance(self.state.arrays, float(np.nextafter(time_s, np.inf)), self.labels)
         totals[CLOCK] = clock
-
-    def batch(
-        self, columns: Columns, numbers: NDArray[np.float32], codes: NDArray[np.int32]
-    ) -> FeatureBatch:
-        """Rows of `run` as a batch."""
-        return FeatureBatch(columns, numbers, codes)
 
 
 def _group_end(tie_group: NDArray[np.int64], row: int) -> int:

@@ -191,7 +191,8 @@ def interact(
                 s.totals.singular,
                 s.totals.numbers[LONGEST],
             )
-        if met[UO_OPINION] <= 0.0:  # a like has put the vector in already
+        pulled_by_like = met[UO_OPINION] > 0.0 and s.objects.tags[obj, IS_BASE] != 0
+        if not pulled_by_like:
             _pull(s, user, obj, np.float32(1.0))
     if values[main_slot] != 0 and s.totals.facet_singular[0] > 0.0:
         _meet_main_facet(
@@ -394,7 +395,9 @@ def react(s: StateArrays, user: int, obj: int, kind: int, time: float, tie_group
         if values[i] != 0:
             liking = find_or_add(s.user_value, pair_key(user, values[i]))
             s.user_value.rows[liking, UV_LIKING] += opinion - before
-    if met[UO_COUNT] == 0.0:  # what is only liked pulls taste as a meeting would
+    # What is only liked pulls taste as a meeting would, if its vector is frozen: an unlike takes
+    # back just what the like gave.
+    if met[UO_COUNT] == 0.0 and s.objects.tags[obj, IS_BASE] != 0:
         if opinion > 0.0:
             _pull(s, user, obj, np.float32(1.0))
         elif before > 0.0:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
+LOG_YEARS = 10
+"""How long a log may go on before two digits of a year could mean two things."""
 EARLIEST_LATEST_YEAR = 2017
 """The published rule for two-digit years ends here: 17 is 2017 and 18 is 1918."""
 
@@ -66,9 +69,8 @@ def parse_genres(text: str) -> tuple[str, int]:
 def parse_isrc(text: str, latest_year: int = EARLIEST_LATEST_YEAR) -> tuple[str, str, float]:
     """Country, registrant and year of an ISRC such as `TWUM71200043`; ('', '', NaN) if it is none.
 
-    The two digits of the year mean the latest such year up to `latest_year`, the year of the
-    log's last event. For 2017 and before this is the published rule, 2000 + yy if yy < 18 else
-    1900 + yy; for a log of 2026, 24 is 2024.
+    The two digits of the year mean the latest such year up to `latest_year`. For 2017 and before
+    this is the published rule, 2000 + yy if yy < 18 else 1900 + yy; up to 2026, 24 is 2024.
     """
     match = _ISRC.fullmatch(text.replace("-", "").replace(" ", "").upper())
     if match is None:
@@ -77,13 +79,22 @@ def parse_isrc(text: str, latest_year: int = EARLIEST_LATEST_YEAR) -> tuple[str,
     return match[1], match[2], float(latest - (latest - int(match[3])) % 100)
 
 
+def latest_isrc_year(begin_s: float) -> int:
+    """The latest year that two digits may mean in a log that begins at `begin_s`, epoch seconds.
+
+    Ten years are given to a log. Its end may not tell: rows of the test block would then change
+    the years of training rows.
+    """
+    return datetime.fromtimestamp(begin_s, UTC).year + LOG_YEARS - 1
+
+
 def parse_catalogue(songs: pd.DataFrame, latest_year: int) -> pd.DataFrame:
     """The table with raw strings replaced by the schema's columns.
 
     Args:
         songs: any of `RAW_COLUMNS` plus whatever else; columns of the schema that stand there
             already (`release_year`, `artist_count`) win over what is parsed, where not absent.
-        latest_year: year of the log's last event.
+        latest_year: the latest year that the two digits of an ISRC may mean.
 
     Returns:
         A new table of the same rows.

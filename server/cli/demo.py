@@ -47,7 +47,7 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Exit after the sample calls.")] = False,
 ) -> None:
     """Simulate listeners, train on them, serve over gRPC and make one call of each kind."""
-    with _workplace(directory) as place, progress_bars() as report:
+    with _directory(directory) as place, progress_bars() as report:
         log = _prepare(place, events, seed, report)
         settings = Settings(
             bundles=place / "bundles",
@@ -126,7 +126,7 @@ async def _serve_and_ask(
 
 
 @contextmanager
-def _workplace(directory: Path | None) -> Iterator[Path]:
+def _directory(directory: Path | None) -> Iterator[Path]:
     """The given directory, which must be new or empty, or one that is removed at the end."""
     if directory is None:
         with tempfile.TemporaryDirectory(prefix="encore-demo-") as name:

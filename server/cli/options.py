@@ -66,15 +66,22 @@ def new_version(now: datetime | None = None) -> str:
 
 
 def git_commit() -> str:
-    """The commit of the code that runs, or empty outside a checkout."""
+    """The commit of the code that runs, or empty where it does not run from its own checkout."""
+    here = Path(__file__)
     try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607 - whichever git the user has
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        # Installed into a directory of another project, git would answer with that one's commit.
+        _git("ls-files", "--error-unmatch", here.name, cwd=here.parent)
+        return _git("rev-parse", "HEAD", cwd=here.parent)
     except (OSError, subprocess.CalledProcessError):
         return ""
+
+
+def _git(*arguments: str, cwd: Path) -> str:
+    found = subprocess.run(  # noqa: S603 - fixed arguments
+        ["git", *arguments],  # noqa: S607 - whichever git the user has
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return found.stdout.strip()

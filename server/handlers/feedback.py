@@ -84,8 +84,9 @@ class FeedbackHandler:
             if (problem := self._problem(engine, event, now_s)) is not None
         }
         good = [event for index, event in call.readable.items() if index not in problems]
-        stored = self._log.append(engine.domain, good, engine.clock_s, now_s)
-        self._tails[engine.domain].catch_up()
+        with engine.holding_clock():
+            stored = self._log.append(engine.domain, good, engine.clock_s, now_s)
+            self._tails[engine.domain].catch_up()
         for index in problems:
             self._count(engine.domain, call.readable[index].outcome, "rejected")
         for row in stored.accepted:

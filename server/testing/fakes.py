@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from threading import Condition, Event, Lock
 
@@ -138,6 +139,10 @@ class FakeEngine:
     def clock_s(self) -> float:
         """Latest log time applied."""
         return self._clock_s
+
+    def holding_clock(self) -> AbstractContextManager[None]:
+        """Reads never move this clock."""
+        return nullcontext()
 
     def check_feedback(self, event: FeedbackEvent) -> str | None:
         """Refuses purchases, bookings and unknown context fields."""

@@ -90,7 +90,7 @@ def read(directory: Path, /, *, label_lag_rows: int | None = None) -> EventLog:
         check_header(directory / "test.csv", HEADERS["test.csv"])
         notes.append("test.csv: has no labels, its rows enter nothing")
     clock = clock_of(directory / "clock.csv", len(train), label_lag_rows)
-    latest_year = datetime.fromtimestamp(float(clock.time_s.max()), UTC).year
+    latest_year = datetime.fromtimestamp(float(clock.time_s.min()), UTC).year
     return build_log(
         "music",
         SCHEMA,

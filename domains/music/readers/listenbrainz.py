@@ -19,7 +19,7 @@ import pandas as pd
 
 from core.errors import InvalidDataError
 from core.log import EventLog, TieRule, build_log
-from domains.music.catalogue import parse_catalogue
+from domains.music.catalogue import latest_isrc_year, parse_catalogue
 from domains.music.readers.generic import LABEL_RULE
 from domains.music.schema import SCHEMA
 
@@ -90,8 +90,10 @@ def read(directory: Path, /) -> EventLog:
 
 def _objects(table: pd.DataFrame) -> pd.DataFrame:
     said = table.sort_values("time_s", kind="stable").drop(columns=["user_id", "time_s", "place"])
-    objects = said.groupby("object_id", sort=False).first().reset_index()
-    latest_year = datetime.fromtimestamp(float(table["time_s"].max()), UTC).year
+    # What the first listen says, and nothing that later ones add: whether somebody listens again,
+    # with a client that tells more, is what is to be predicted.
+    objects = said.drop_duplicates("object_id").reset_index(drop=True)
+    latest_year = latest_isrc_year(float(table["time_s"].min()))
     parsed = parse_catalogue(objects, latest_year)
     if "credited_artist" in parsed:
         parsed["artist"] = parsed["credited_artist"].fillna(parsed["artist"])

@@ -59,14 +59,26 @@ def test_what_listens_say_of_a_track_becomes_its_catalogue(tmp_path: Path) -> No
     info = {"recording_mbid": "m", "duration_ms": 222000, "isrc": "GBARL0700477"}
     log = read(
         tmp_path,
-        listen(START, artist_name="A feat. B", additional_info={"recording_mbid": "m"}),
-        listen(START + 1, artist_name="A feat. B", additional_info=info),
+        listen(START, artist_name="A feat. B", additional_info=info),
+        listen(START + 1, artist_name="A feat. B", additional_info={"recording_mbid": "m"}),
     )
     values = {name: column[0] for name, column in log.objects.columns.items()}
     assert log.objects.titles == ("Never Gonna",)
     assert (values["artist"], values["artist_count"], values["is_featured"]) == ("A", 2, 1)
     assert (values["isrc_country"], values["release_year"]) == ("GB", 2007)
     assert values["length_s"] == 222
+
+
+def test_later_listens_tell_nothing_about_a_track(tmp_path: Path) -> None:
+    """That somebody listens again, with a client that tells more, is what is to be predicted."""
+    known = {"recording_mbid": "m", "duration_ms": 222000, "isrc": "GBARL0700477"}
+    first = listen(START, artist_name="A", additional_info={"recording_mbid": "m"})
+    (tmp_path / "early").mkdir()
+    (tmp_path / "both").mkdir()
+    early = read(tmp_path / "early", first)
+    both = read(tmp_path / "both", first, listen(START + 1, additional_info=known))
+    for name, column in early.objects.columns.items():
+        np.testing.assert_array_equal(both.objects.columns[name][:1], column)
 
 
 def test_a_mapped_artist_credit_knows_where_names_end(tmp_path: Path) -> None:
