@@ -483,7 +483,8 @@ def test_a_source_that_fails_is_reported_and_the_list_goes_on(
         name = "broken"
 
         def propose(self, query: object, limit: int) -> None:
-            raise RuntimeError(f"no {limit} of {type(query).__name__}")
+            del limit
+            raise RuntimeError(f"no candidates for a {type(query).__name__}")
 
     stages = replace(domain.stages, sources=(Broken(), *domain.stages.sources))  # type: ignore[arg-type]
     reported: list[str] = []
@@ -495,7 +496,7 @@ def test_a_source_that_fails_is_reported_and_the_list_goes_on(
     slate = engine.recommend(RecommendRequest(user_of(log)), engine.clock_s)
     assert slate.items
     assert slate.fallbacks == ("source broken failed",)
-    assert reported == ["broken: no 200 of Query"]
+    assert reported == ["broken: no candidates for a Query"]
 
 
 # Feedback
