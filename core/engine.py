@@ -16,7 +16,7 @@ from scipy.special import expit
 
 from core.bundle import Manifest, open_bundle
 from core.domain import Domain, StoredGenre
-from core.ensemble import Ensemble, Profile
+from core.ensemble import Ensemble, EnsemblePrediction, Profile
 from core.errors import FieldViolation, InvalidRequestError
 from core.models import TRAINERS
 from core.recommend.contracts import Query
@@ -163,7 +163,7 @@ class DomainEngine:
             batch = self.features(request, now_s)
             unknown = (i for i in request.object_ids if i not in self._state.objects)
             missing = tuple(dict.fromkeys(unknown))
-        prediction = self._bundle.ensemble.predict(batch, profile)
+        prediction = self._predict(batch, profile)
         return ScoreAnswer(
             object_ids=tuple(request.object_ids),
             probabilities=prediction.probabilities,
@@ -197,7 +197,7 @@ class DomainEngine:
             candidates = gather(query, stages, self._report)
             apply_filters(query, stages, candidates)
             batch = self._read(query.user, candidates.objects, request.context, now_s, attributes)
-        probabilities = self._bundle.ensemble.predict(batch, profile).probabilities
+        probabilities = self._predict(batch, profile).probabilities
         with self._lock:
             return rank(query, stages.rerankers, candidates, probabilities)
 
@@ -217,6 +217,13 @@ class DomainEngine:
             return frozenset(
                 self._state.objects.string(int(i)) for i in np.flatnonzero(members) if i != NOBODY
             )
+
+    def _predict(self, batch: FeatureBatch, profile: Profile) -> EnsemblePrediction:
+        """Score outside the lock; what a member could not score is reported, not hidden."""
+        prediction = self._bundle.ensemble.predict(batch, profile)
+        for member, rows in prediction.non_finite.items():
+            self._report(member, ArithmeticError(f"{rows} of {len(batch)} logits are not finite"))
+        return prediction
 
     def _read(
         self,

@@ -28,7 +28,7 @@ def open_models(root: Path, domains: tuple[str, ...], log: Log) -> Models:
     Args:
         root: directory of all bundles.
         domains: which to serve; empty for every domain that has a bundle.
-        log: where failing sources are told.
+        log: where failing sources and members are told.
 
     Raises:
         BundleError: a named domain has no bundle, no domain has one, or one does not load.
@@ -46,8 +46,8 @@ def open_models(root: Path, domains: tuple[str, ...], log: Log) -> Models:
         domain = domain_named(name)
         bundle = load_bundle(latest_version(root, name), domain)
 
-        def report(source: str, error: Exception, domain_name: str = name) -> None:
-            log.error("source failed", domain=domain_name, source=source, exc_info=error)
+        def report(part: str, error: Exception, domain_name: str = name) -> None:
+            log.error("a part failed", domain=domain_name, part=part, exc_info=error)
 
         engine = DomainEngine(domain, bundle, report)
         engines[name] = engine

@@ -14,6 +14,10 @@ from server.serving import Clock
 from server.settings import Settings
 from server.store import migrate, open_store
 
+DAY_S = 86_400.0
+STALE_S = 30 * DAY_S
+"""Behind the clock by more, a log is of another time (KKBOX's) or has no clock (sessions)."""
+
 
 @contextmanager
 def assembled(
@@ -28,6 +32,15 @@ def assembled(
     """
     log = log or json_log(level=settings.log_level)
     models = open_models(settings.bundles, settings.domains, log)
+    for engine in models.engines.values():
+        behind_s = clock() - engine.clock_s
+        if behind_s > STALE_S:
+            log.warning(
+                "the bundle's log ended long before the server's clock: everything has faded",
+                domain=engine.domain,
+                model_version=engine.model_version,
+                days_behind=round(behind_s / DAY_S),
+            )
     migrate(settings.database_url)
     with open_store(settings.database_url) as store:
         yield build_server(

@@ -35,7 +35,7 @@ def encore(
     codes = handled_codes(running)
     assert sum(running.counted("grpc_server_started_total").values()) == codes.total() > 0
     assert not codes["Internal"] + codes["Unknown"], codes
-    assert not running.parts.log.lines("source failed")
+    assert not running.parts.log.lines("a part failed")
 
 
 @pytest.fixture(scope="module")
