@@ -17,7 +17,7 @@ from core.state.columns import Columns
 from core.state.layout import columns_of
 
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 """Raised when the layout of the directory changes."""
 
 Writer = Callable[[Path], None]
@@ -35,6 +35,8 @@ class Manifest:
     """Vocabulary -> codes that the members were built for."""
     watermark: int
     """Sequence of the last feedback row in the state; 0 for none."""
+    clock_offset_s: float
+    """Added to the state's clock gives epoch seconds; 0 where the log has a real clock."""
     content: Mapping[str, Any]
     """Data window, metrics, seeds, notes, versions: for people and reports."""
     files: Mapping[str, str]
@@ -51,6 +53,7 @@ _KINDS: Mapping[str, type] = {
     "schema_fingerprint": str,
     "cardinalities": dict,
     "watermark": int,
+    "clock_offset_s": float,
     "content": dict,
     "files": dict,
 }
@@ -66,6 +69,7 @@ def write_bundle(
     schema: Schema,
     cardinalities: Mapping[str, int],
     watermark: int,
+    clock_offset_s: float,
     content: Mapping[str, Any],
     parts: Mapping[str, Writer],
 ) -> Path:
@@ -96,6 +100,7 @@ def write_bundle(
             "schema_fingerprint": schema.fingerprint,
             "cardinalities": dict(cardinalities),
             "watermark": watermark,
+            "clock_offset_s": clock_offset_s,
             "content": dict(content),
             "files": _hashes(temporary),
         }

@@ -92,6 +92,7 @@ class DomainEngine:
         self._state = bundle.state
         self._columns = bundle.manifest.columns(domain.schema)
         self._watermark = bundle.manifest.watermark
+        self._offset_s = bundle.manifest.clock_offset_s
         self._report = report or (lambda *_: None)
         self._lock = RLock()
         self._holders = 0
@@ -115,8 +116,8 @@ class DomainEngine:
 
     @property
     def clock_s(self) -> float:
-        """The latest moment the state has seen; the epoch before any."""
-        return max(self._state.clock_s, 0.0)
+        """The latest moment the state has seen, on the server's clock; the epoch before any."""
+        return max(self._state.clock_s + self._offset_s, 0.0)
 
     @contextmanager
     def holding_clock(self) -> Iterator[None]:
@@ -150,7 +151,7 @@ class DomainEngine:
                     event.user_id,
                     event.object_id,
                     event.outcome,
-                    event.log_time_s,
+                    self._on_log_clock(event.log_time_s),
                     event.context,
                 )
             )
@@ -233,8 +234,16 @@ class DomainEngine:
         now_s: float,
         attributes: Mapping[str, str | float],
     ) -> FeatureBatch:
-        self._state.advance(min(now_s, self._ceiling_s))
-        return self._state.features(user, objects, context, now_s, self._columns, attributes)
+        time_s = self._on_log_clock(now_s)
+        self._state.advance(min(time_s, self._ceiling_s))
+        return self._state.features(user, objects, context, time_s, self._columns, attributes)
+
+    def _on_log_clock(self, epoch_s: float) -> float:
+        """A moment of the server's clock as the state counts time.
+
+        Exact both ways: the offset is whole, and logs keep their times near those of epochs.
+        """
+        return epoch_s - self._offset_s
 
     def _query(self, request: RecommendRequest, now_s: float) -> Query:
         return Query(
@@ -242,7 +251,7 @@ class DomainEngine:
             state=self._state,
             item_neighbours=self._bundle.item_neighbours,
             user=self._state.users.get(request.user.id),
-            now_s=now_s,
+            now_s=self._on_log_clock(now_s),
             pool=self._pool(request.pool),
         )
 
@@ -284,6 +293,8 @@ class DomainEngine:
                         where, f"{text!r} is not a {declared.kind.value}: {declared.doc}"
                     )
                 )
+            elif declared.kind is Kind.TIMESTAMP:
+                attributes[name] = self._on_log_clock(float(value))
             else:
                 attributes[name] = value
         if violations:

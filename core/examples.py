@@ -30,6 +30,7 @@ class ExampleTable:
         position, matures_position: (n,) see `EventLog`.
         row: (n,) index into the log.
         user, object: (n,) index into the log's entities.
+        inner_gap: see `LabelRule`.
     """
 
     features: FeatureBatch
@@ -39,6 +40,7 @@ class ExampleTable:
     row: NDArray[np.intp]
     user: NDArray[np.int32]
     object: NDArray[np.int32]
+    inner_gap: bool = True
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -51,24 +53,43 @@ class ExampleTable:
         return Examples(self.features.take(where), self.labels[where].astype(np.float32))
 
 
+def base_rows(log: EventLog, *, base_share: float, test_start: float) -> int:
+    """How many rows of the log form the base period.
+
+    It ends where `base_share` of the examples have passed whose labels are known when the test
+    block begins: of what comes later not even the length counts.
+
+    Raises:
+        NotEnoughDataError: no label is known by then.
+    """
+    known = np.flatnonzero(~np.isnan(log.position) & (log.matures_position <= test_start))
+    if not len(known):
+        raise NotEnoughDataError(
+            "no label is known when the test block begins: give a longer log or a shorter label "
+            "horizon"
+        )
+    return int(known[int(len(known) * base_share)])
+
+
 def replay_examples(
     log: EventLog,
     state: State,
     *,
     base_share: float,
+    test_start: float,
     seed: int,
     progress: Stage | None = None,
 ) -> ExampleTable:
     """Roll an empty state over the whole log and collect the examples.
 
-    The first `base_share` of the events is the base period: it fills counters and fits the latent
+    The log begins with the base period (`base_rows`): it fills counters and fits the latent
     vectors, and none of its rows is an example. Afterwards the state stands at the end of the log.
 
     Raises:
         NotEnoughDataError: no example lies after the base period.
     """
     replay = Replay(state, state.log_arrays(log))
-    base = int(len(log) * base_share)
+    base = base_rows(log, base_share=base_share, test_start=test_start)
     report = progress or (lambda *_: None)
     replay.run(base, progress=lambda done: report("replay base period", done))
     report("factorise", 0.0)
@@ -81,8 +102,8 @@ def replay_examples(
     replay.finish(float(log.time_s[-1]))
     if not len(rows):
         raise NotEnoughDataError(
-            f"no example lies after the base period (the first {base_share:.0%} of "
-            f"{len(log)} events): give a longer log"
+            f"no example lies after the base period ({base} of {len(log)} events): "
+            "give a longer log"
         )
     known = log.labels[rows]
     return ExampleTable(
@@ -93,4 +114,5 @@ def replay_examples(
         row=rows,
         user=log.user_index[rows],
         object=log.object_index[rows],
+        inner_gap=log.label_rule.inner_gap,
     )

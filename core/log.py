@@ -50,6 +50,17 @@ class TieRule(StrEnum):
     """Rows are ordered finer than the clock says: every event is its own group."""
 
 
+class ClockKind(StrEnum):
+    """What the times of a log are."""
+
+    REAL = "real"
+    """Epoch seconds, as things happened."""
+    MAPPED = "mapped"
+    """The order of rows, put onto a window of epoch seconds."""
+    SESSIONS = "sessions"
+    """Users' sessions, a day each."""
+
+
 @dataclass(frozen=True)
 class LabelRule:
     """When an event is an example, and when its label is known."""
@@ -58,6 +69,9 @@ class LabelRule:
     """A return counts within this many seconds after the event; the label matures then."""
     warm_up_s: float = 0.0
     """Events in this first stretch of the log are never examples."""
+    inner_gap: bool = True
+    """Whether labels mature before the next of the train, tune and stack blocks begins, as they do
+    before the test block. Only for logs whose horizon is so long that nothing would be left."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +106,16 @@ class EventLog:
         context: field name -> (n,) str values, '' unknown.
         outcome: (n,) str values of `Outcome`.
         is_example: (n,) bool, the event may be an example (first interaction of its pair, warmed
-            up; or a row whose file gives its label).
+            up; or a row whose file gives its label). Statistics of labels do not depend on it: in
+            a replay as live, the first interaction of each pair counts there.
         labels: (n,) int8: 1, 0 or UNKNOWN_LABEL (the replay derives it by the label rule).
         matures_at_s: (n,) float64 on the log's clock: when the label becomes known.
         position: (n,) float64 in [0, 1): place in the chronological split; NaN for no example and
             for examples without a label in the file whose horizon the log ends too early to see.
         matures_position: (n,) float64: the position at which the label is known (may exceed 1).
         row_id: (n,) int64: 0-based data row of the event file, for predictions.
+        label_rule: horizon of labels to come, on the log's clock.
+        clock: what `time_s` is.
         notes: facts that reports must state (mapped clocks, lags set in rows, dropped rows).
     """
 
@@ -118,6 +135,8 @@ class EventLog:
     position: NDArray[np.float64]
     matures_position: NDArray[np.float64]
     row_id: NDArray[np.int64]
+    label_rule: LabelRule
+    clock: ClockKind = ClockKind.REAL
     pools: Mapping[str, frozenset[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -138,6 +157,7 @@ def build_log(
     users_where: str = "users",
     objects_where: str = "objects",
     default_outcome: Outcome = Outcome.PLAY,
+    clock: ClockKind = ClockKind.REAL,
     pools: Mapping[str, frozenset[str]] | None = None,
     notes: Sequence[str] = (),
 ) -> EventLog:
@@ -153,12 +173,13 @@ def build_log(
             by time, stably. Categorical columns are the quickest.
         users: `user_id` plus any user fields; users only seen in events get absent attributes.
         objects: `object_id`, optionally `title`, plus any object fields.
-        label_rule: horizon and warm-up.
+        label_rule: horizon, warm-up and gap.
         tie_rule: what shares a moment.
         where: name of the event file, for errors; lines are those of its rows as given.
         users_where: name of the user file, for errors.
         objects_where: name of the object file, for errors.
         default_outcome: what an event without an outcome says.
+        clock: what the times are.
         pools: pool name -> object ids.
         notes: facts that reports must state.
 
@@ -210,6 +231,8 @@ def build_log(
         position=given(events, "position", position),
         matures_position=given(events, "matures_position", matures_position),
         row_id=row_id,
+        label_rule=label_rule,
+        clock=clock,
         pools=dict(pools or {}),
         notes=tuple(notes),
     )
@@ -219,6 +242,7 @@ __all__ = [
     "INTERACTIONS",
     "UNKNOWN_LABEL",
     "Branch",
+    "ClockKind",
     "Entities",
     "EventLog",
     "LabelRule",

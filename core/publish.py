@@ -15,7 +15,7 @@ from core.domain import Domain
 from core.engine import GENRE, RETRIEVAL, SCORE, STATE
 from core.ensemble import Ensemble
 from core.examples import ExampleTable, replay_examples
-from core.log import EventLog
+from core.log import ClockKind, EventLog
 from core.models import RECIPES, Compute
 from core.models.base import Progress
 from core.retrieval.item_neighbours import build_item_neighbours
@@ -48,8 +48,15 @@ def evaluate_log(
     progress: Progress | None = None,
 ) -> Evaluated:
     """Replay, fit as of the begin of the test block, score the block once."""
-    state = State(domain.schema, domain.label_rule.horizon_s, domain.tie_rule)
-    table = replay_examples(log, state, base_share=recipe.base_share, seed=seed, progress=progress)
+    state = State(domain.schema, log.label_rule.horizon_s, domain.tie_rule)
+    table = replay_examples(
+        log,
+        state,
+        base_share=recipe.base_share,
+        test_start=recipe.test_start,
+        seed=seed,
+        progress=progress,
+    )
     trainers = RECIPES[recipe.trainers](compute)
     fitted = fit_as_of(table, recipe.test_start, recipe, trainers, seed=seed, progress=progress)
     return Evaluated(state, table, fitted, evaluate(log, table, fitted.ensemble, recipe, seed=seed))
@@ -64,15 +71,19 @@ def publish(
     *,
     root: Path,
     version: str,
+    published_at_s: float,
     commit: str,
     seed: int,
     progress: Progress | None = None,
 ) -> Path:
     """Refit the measured recipe on everything known at the end of the log and write the bundle.
 
+    A log without a real clock goes on where it ends: its last event counts as of `published_at_s`.
+
     Args:
         root: directory of all bundles.
         version: name of this one; later versions must sort later.
+        published_at_s: now, in epoch seconds.
         commit: git commit of the code, or empty.
 
     Returns:
@@ -108,6 +119,7 @@ def publish(
         schema=domain.schema,
         cardinalities={column.vocabulary: column.cardinality for column in codes},
         watermark=0,
+        clock_offset_s=clock_offset(log, published_at_s),
         content={
             **report_of(domain, log, evaluated, recipe, seed=seed),
             "published": {
@@ -123,6 +135,11 @@ def publish(
     )
 
 
+def clock_offset(log: EventLog, published_at_s: float) -> float:
+    """What to add to the log's clock to have the server's, in whole seconds."""
+    return 0.0 if log.clock is ClockKind.REAL else float(round(published_at_s - log.time_s[-1]))
+
+
 def report_of(
     domain: Domain, log: EventLog, evaluated: Evaluated, recipe: Recipe, *, seed: int
 ) -> dict[str, Any]:
@@ -135,6 +152,7 @@ def report_of(
             "objects": len(set(log.object_index.tolist())),
             "first_time_s": float(log.time_s[0]),
             "last_time_s": float(log.time_s[-1]),
+            "clock": log.clock.value,
             "examples": len(evaluated.table),
             "notes": list(log.notes),
         },
@@ -147,7 +165,7 @@ def report_of(
             ),
             "test_rows": len(evaluation.rows),
             "blocks": evaluated.fitted.blocks.sizes(),
-            "inner_gap": evaluated.fitted.blocks.gapped,
+            "inner_gap": log.label_rule.inner_gap,
             "iterations": dict(evaluated.fitted.iterations),
             "stacks": _stacks(evaluated.fitted.ensemble),
             "ensembles": {p.value: f.to_json() for p, f in evaluation.ensembles.items()},

@@ -67,9 +67,17 @@ def small_log(directory: Path, *, events: int = 4000, seed: int = 1) -> EventLog
 
 
 def publish_small(
-    root: Path, log: EventLog, *, version: str = "v1", seed: int = 0
+    root: Path,
+    log: EventLog,
+    *,
+    version: str = "v1",
+    published_at_s: float | None = None,
+    seed: int = 0,
 ) -> tuple[Path, Evaluated]:
-    """Evaluate the recipe of `SMALL_DOMAIN` on a log and publish it below `root`."""
+    """Evaluate the recipe of `SMALL_DOMAIN` on a log and publish it below `root`.
+
+    By default that happens at the log's end.
+    """
     domain = SMALL_DOMAIN
     evaluated = evaluate_log(domain, log, domain.recipe, ONE_THREAD, seed=seed)
     directory = publish(
@@ -80,6 +88,7 @@ def publish_small(
         ONE_THREAD,
         root=root,
         version=version,
+        published_at_s=float(log.time_s[-1]) if published_at_s is None else published_at_s,
         commit="",
         seed=seed,
     )

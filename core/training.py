@@ -39,7 +39,7 @@ class Recipe:
     trainers: str = "standard"
     """Name of the member settings in `core.models.RECIPES`."""
     base_share: float = 0.1
-    """First part of the events: fills the state and fits the latent vectors."""
+    """First part of what is known at the test block: fills the state, fits the latent vectors."""
     test_share: float = 0.2
     """Last part of the examples: scored once."""
     stack_share: float = 0.1
@@ -67,8 +67,6 @@ class Blocks:
     tune_start: float
     stack_start: float
     until: float
-    gapped: bool
-    """Whether the labels of train and refit rows had matured when the next block began."""
 
     def sizes(self) -> dict[str, int]:
         """Rows of each block, for reports."""
@@ -93,56 +91,29 @@ class Fitted:
 def cut_blocks(table: ExampleTable, until: float, recipe: Recipe) -> Blocks:
     """Cut the examples whose labels are known at `until`; later blocks never overlap earlier fits.
 
-    A row counts for a fit only if its label had matured when the next block began. Where the
-    horizon takes so much of a log that this leaves too few rows (a listener's 27 sessions, labels
-    that need 10 of them), train, tune and stack follow each other without that gap: their choices
-    may then be a little too sure of themselves, while nothing of what comes after `until` is known
-    to any of them. `Blocks.gapped` says so, and reports repeat it.
+    A row counts for a fit only if its label had matured when the next block began. A log can ask
+    for train, tune and stack without that gap (`LabelRule.inner_gap`): their choices may then be a
+    little too sure of themselves, while nothing of what comes after `until` is known to any.
 
     Raises:
-        NotEnoughDataError: a block has fewer than `min_rows` rows even so.
+        NotEnoughDataError: a block has fewer than `min_rows` rows.
     """
     usable = (table.labels != UNKNOWN_LABEL) & (table.matures_position <= until)
     if not usable.any():
         raise NotEnoughDataError(
             "no label has matured: give a longer log or a shorter label horizon"
         )
-    gapped = _cut(table, usable, until, recipe, gapped=True)
-    if not _short_of(gapped, recipe):
-        return gapped
-    close = _cut(table, usable, until, recipe, gapped=False)
-    if not _short_of(close, recipe):
-        return close
-    found = ", ".join(f"{name} {rows}" for name, rows in _short_of(close, recipe).items())
-    raise NotEnoughDataError(
-        f"too few matured examples for an honest fit ({found}; at least {recipe.min_rows} are "
-        "needed in each block): give a longer log"
-    )
-
-
-def _short_of(blocks: Blocks, recipe: Recipe) -> dict[str, int]:
-    return {name: rows for name, rows in blocks.sizes().items() if rows < recipe.min_rows}
-
-
-def _cut(
-    table: ExampleTable,
-    usable: NDArray[np.bool_],
-    until: float,
-    recipe: Recipe,
-    *,
-    gapped: bool,
-) -> Blocks:
     tune_start, stack_start = np.quantile(
         table.position[usable],
         [1.0 - recipe.stack_share - recipe.tune_share, 1.0 - recipe.stack_share],
     )
 
     def before(start: float) -> NDArray[np.bool_]:
-        earlier = usable & (table.position < start)
-        return earlier & (table.matures_position <= start) if gapped else earlier
+        earlier: NDArray[np.bool_] = usable & (table.position < start)
+        return earlier & (table.matures_position <= start) if table.inner_gap else earlier
 
     stack = usable & (table.position >= stack_start)
-    return Blocks(
+    blocks = Blocks(
         train=before(tune_start),
         tune=usable & (table.position >= tune_start) & ~stack,
         before_stack=before(stack_start),
@@ -151,8 +122,15 @@ def _cut(
         tune_start=float(tune_start),
         stack_start=float(stack_start),
         until=until,
-        gapped=gapped,
     )
+    short = {name: rows for name, rows in blocks.sizes().items() if rows < recipe.min_rows}
+    if short:
+        found = ", ".join(f"{name} {rows}" for name, rows in short.items())
+        raise NotEnoughDataError(
+            f"too few matured examples for an honest fit ({found}; at least {recipe.min_rows} are "
+            "needed in each block): give a longer log"
+        )
+    return blocks
 
 
 def fit_as_of(

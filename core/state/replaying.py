@@ -25,7 +25,6 @@ class LogArrays(NamedTuple):
     tie_group: NDArray[np.int64]
     kind: NDArray[np.int8]
     """INTERACTION, LIKE, DISLIKE, UNLIKE or SKIP."""
-    opens_label: NDArray[np.bool_]
     label: NDArray[np.int8]
     matures_at: NDArray[np.float64]
 
@@ -84,7 +83,6 @@ def replay_rows(
                     log.time[row],
                     log.user_time[row],
                     log.tie_group[row],
-                    log.opens_label[row],
                     log.label[row],
                     log.matures_at[row],
                     row,

@@ -313,7 +313,6 @@ class State:
         if kind != INTERACTION:
             react(self.arrays, user, obj, kind, event.time_s, tie_group)
             return
-        first = not self.met(user, np.array([obj], np.int32))[0]
         interact(
             self.arrays,
             user,
@@ -322,7 +321,6 @@ class State:
             event.time_s,
             event.time_s if event.user_time_s is None else event.user_time_s,
             tie_group,
-            first,
             UNKNOWN_LABEL,
             event.time_s + self.horizon_s,
             -1,
@@ -353,7 +351,6 @@ class State:
             user_time=log.user_time_s,
             tie_group=log.tie_group - log.tie_group[:1] + first_group,
             kind=kinds[outcome],
-            opens_label=log.is_example,
             label=log.labels,
             matures_at=log.matures_at_s,
         )

@@ -140,12 +140,14 @@ def interact(
     time: float,
     user_time: float,
     tie_group: int,
-    opens_label: bool,
     label: int,
     matures_at: float,
     row: int,
 ) -> None:
-    """Write one interaction. `label` is 1, 0 or -1 (found out by later interactions)."""
+    """Write one interaction; the first of its pair opens a label.
+
+    `label` is 1, 0 or -1 (found out by later interactions).
+    """
     _begin(s.totals, time, tie_group)
     user_since_origin = user_time - s.totals.numbers[ORIGIN]
     half_lives = s.shape.half_lives
@@ -155,7 +157,7 @@ def interact(
     met, marks = s.user_object.rows[pair], s.user_object.marks[pair]
     if marks[UO_PENDING] > 0:
         _see_return(s.pending, marks[UO_PENDING] - 1, tie_group, time)
-    if opens_label:
+    if met[UO_COUNT] == 0.0:
         slot = push(s.pending, user, obj, context, matures_at, tie_group, label, row)
         marks[UO_PENDING] = slot + 1
     _show_values(s.values, s.users.values[user])

@@ -92,6 +92,7 @@ def _prepare(place: Path, events: int, seed: int, report: Report) -> EventLog:
         compute,
         root=place / "bundles",
         version=new_version(),
+        published_at_s=time.time(),
         commit=git_commit(),
         seed=seed,
         progress=report,

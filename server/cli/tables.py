@@ -28,8 +28,8 @@ def show_report(report: Mapping[str, Any]) -> None:
     stdout.print(f"rows of each fit: {blocks}", highlight=False)
     if not evaluation["inner_gap"]:
         stdout.print(
-            "· the horizon takes too much of this log: train, tune and stack follow each other "
-            "without waiting for labels; before the test block they do wait",
+            "· the horizon takes too much of logs of this kind: train, tune and stack follow each "
+            "other without waiting for labels; before the test block they do wait",
             highlight=False,
         )
     for profile, stack in evaluation["stacks"].items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,6 +70,7 @@ def train(
             compute_on(device),
             root=bundles,
             version=new_version(),
+            published_at_s=time.time(),
             commit=git_commit(),
             seed=seed,
             progress=report,

@@ -99,7 +99,16 @@ def train_tiny_bundle(
     compute = Compute(threads=1)
     evaluated = evaluate_log(domain, log, recipe, compute, seed=seed)
     directory = publish(
-        domain, log, evaluated, recipe, compute, root=root, version=version, commit="", seed=seed
+        domain,
+        log,
+        evaluated,
+        recipe,
+        compute,
+        root=root,
+        version=version,
+        published_at_s=float(log.time_s[-1]),
+        commit="",
+        seed=seed,
     )
     return TinyBundle(root, directory, domain, log)
 

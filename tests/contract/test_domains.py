@@ -65,6 +65,7 @@ def bundle(domain: Domain, log: EventLog, tmp_path_factory: pytest.TempPathFacto
         compute,
         root=tmp_path_factory.mktemp("bundles"),
         version="v1",
+        published_at_s=float(log.time_s[-1]),
         commit="",
         seed=0,
     )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from core.errors import BundleError
-from core.log import EventLog, Outcome, TieRule
+from core.log import UNKNOWN_LABEL, EventLog, Outcome, TieRule
 from core.schema import Branch
 from core.state import replay as replay_module
 from core.state.columns import Columns, FeatureBatch
@@ -311,3 +311,34 @@ def test_a_state_of_another_schema_is_refused(tmp_path: Path) -> None:
     (tmp_path / "users.counts.npy").unlink()
     with pytest.raises(BundleError, match="cannot be read"):
         State.load(SMALL_SCHEMA, tmp_path)
+
+
+@given(SEEDS, RULES)
+@bounded
+def test_which_rows_are_examples_is_nothing_to_the_features(seed: int, rule: TieRule) -> None:
+    """Examples choose what is trained on; statistics count the first meeting of every pair."""
+    tables = random_tables(seed, tie_rule=rule)
+    base = 60
+    as_derived, _ = replayed(tables.log(), rule, base)
+    chosen = np.random.default_rng(seed).random(len(tables.events)) < 0.3
+    others = replace(tables, events=tables.events.assign(is_example=chosen))
+    assert_same_bits(as_derived, replayed(others.log(), rule, base)[0])
+
+
+@given(SEEDS, RULES)
+@bounded
+def test_a_log_that_brings_true_labels_of_some_rows_leaves_what_live_calls_compute(
+    seed: int, rule: TieRule
+) -> None:
+    tables = random_tables(seed, tie_rule=rule)
+    log = tables.log()
+    _, derived = replayed(log, rule, len(log))
+    given_rows = (np.random.default_rng(seed).random(len(log)) < 0.5) & (derived >= 0)
+    labelled = replace(
+        tables,
+        events=tables.events.assign(
+            is_example=given_rows, label=np.where(given_rows, derived, UNKNOWN_LABEL)
+        ),
+    ).log()
+    base = 60
+    assert_same_bits(replayed(labelled, rule, base)[0], served(log, rule, base))

@@ -100,6 +100,7 @@ def read(directory: Path, /, *, label_lag_rows: int | None = None) -> EventLog:
         label_rule=LABEL_RULE,
         tie_rule=TieRule.ROW,
         where="train.csv",
+        clock=clock.kind,
         notes=(*clock.notes, *notes),
     )
 

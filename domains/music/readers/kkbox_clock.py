@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.errors import InvalidDataError
-from core.log import LabelRule
+from core.log import ClockKind, LabelRule
 from core.source_table import read_exact_csv
 from core.source_values import moments, numbers
 
@@ -31,11 +31,13 @@ class Clock:
         time_s: (n,) float64.
         matures_at_s: (n,) float64 on the same clock.
         notes: how the clock came about.
+        kind: mapped, or real where a file gives the times.
     """
 
     time_s: NDArray[np.float64]
     matures_at_s: NDArray[np.float64]
     notes: tuple[str, ...]
+    kind: ClockKind
 
 
 def clock_of(path: Path, n: int, label_lag_rows: int | None = None) -> Clock:
@@ -54,7 +56,7 @@ def clock_of(path: Path, n: int, label_lag_rows: int | None = None) -> Clock:
         raise ValueError(f"label_lag_rows is {label_lag_rows}: give at least 1")
     if path.is_file():
         time_s, notes = _given_clock(path, n)
-        return Clock(time_s, time_s + LABEL_RULE.horizon_s, notes)
+        return Clock(time_s, time_s + LABEL_RULE.horizon_s, notes, ClockKind.REAL)
     seconds_a_row = (END_S - START_S) / max(n, FULL_ROWS)
     rows = np.arange(n, dtype=np.float64)
     time_s = START_S + rows * seconds_a_row
@@ -63,7 +65,7 @@ def clock_of(path: Path, n: int, label_lag_rows: int | None = None) -> Clock:
             "train.csv: no clock; row order was mapped linearly onto 2016-08-14T16:00Z to "
             "2017-01-12T16:00Z, labels mature after 30 days of it"
         )
-        return Clock(time_s, time_s + LABEL_RULE.horizon_s, (note,))
+        return Clock(time_s, time_s + LABEL_RULE.horizon_s, (note,), ClockKind.MAPPED)
     lag = max(1, n // 20) if label_lag_rows is None else label_lag_rows
     note = (
         f"train.csv: no clock, and {n} of {FULL_ROWS} rows; row order was mapped linearly onto "
@@ -71,7 +73,7 @@ def clock_of(path: Path, n: int, label_lag_rows: int | None = None) -> Clock:
         f"{seconds_a_row:.3f} s a row), and labels mature after {lag} rows instead of 30 days"
     )
     # The same expression as for time_s: a label matures exactly at the row that is `lag` later.
-    return Clock(time_s, START_S + (rows + lag) * seconds_a_row, (note,))
+    return Clock(time_s, START_S + (rows + lag) * seconds_a_row, (note,), ClockKind.MAPPED)
 
 
 def _given_clock(path: Path, n: int) -> tuple[NDArray[np.float64], tuple[str, ...]]:

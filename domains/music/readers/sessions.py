@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.errors import InvalidDataError
-from core.log import UNKNOWN_LABEL, EventLog, LabelRule, TieRule, build_log
+from core.log import UNKNOWN_LABEL, ClockKind, EventLog, LabelRule, TieRule, build_log
 from domains.music.schema import SCHEMA
 
 HORIZON = 10
@@ -22,6 +22,12 @@ WARM_UP = 10
 """Sessions of a user before the first example."""
 SESSION_S = 86400.0
 """A session counts as a day."""
+END_S = 1_400_000_000.0
+"""Where all clocks end, no real moment: of the size of epoch seconds, so that a server that goes on
+from here adds and takes away its offset without rounding."""
+LABEL_RULE = LabelRule(horizon_s=HORIZON * SESSION_S, inner_gap=False)
+"""No inner gap: users have some 27 sessions of which a label needs 10, and a gap of 10 between all
+blocks would leave some sixty rows to fit on."""
 FILES = ("sessions.csv", "sessions.csv.gz")
 
 
@@ -61,10 +67,11 @@ def read(directory: Path, /) -> EventLog:
     order, and every event is its own tie group. `row_id` is the event's place in the file.
 
     - `time_s` is the rank in that order, spaced so that a session of the average user lasts one
-      day; `user_time_s` counts the user's own sessions, a day each.
+      day; `user_time_s` counts the user's own sessions, a day each. Both end at `END_S`.
     - Examples are the first listen of a (user, track), at least 10 sessions into the user's
       history and with 10 more to come; the label says whether one of those 10 has the track
       again. Repeats within the session count for nothing. It matures when the 10 have passed.
+      First listens of the warm-up have such labels too: they are in the statistics, no examples.
     - The split is by user: position = (session index - 10) ÷ (sessions - 20).
 
     Raises:
@@ -78,10 +85,13 @@ def read(directory: Path, /) -> EventLog:
     sessions_a_user = len(np.unique(sessions.user * n + sessions.session)) / len(sessions.users)
     step_s = SESSION_S * sessions_a_user / n
     time_s = np.empty(n)
-    time_s[order] = np.arange(n) * step_s
-    is_example, label = _examples(sessions)
+    time_s[order] = END_S - (n - np.arange(n)) * step_s
+    first, label = _first_listens(sessions)
     passed = sessions.session + HORIZON + 1
-    matures = np.searchsorted(t[order], passed / sessions.count, side="left") * step_s
+    matures = END_S - (n - np.searchsorted(t[order], passed / sessions.count)) * step_s
+    to_come = passed - sessions.count  # sessions after the file that the label waits for
+    is_known = to_come <= 0
+    is_example = first & is_known & (sessions.session >= WARM_UP)
     eligible = np.maximum(sessions.count - WARM_UP - HORIZON, 1)
     events = pd.DataFrame(
         {
@@ -92,11 +102,12 @@ def read(directory: Path, /) -> EventLog:
                 sessions.track, categories=pd.Index(sessions.tracks)
             ),
             "time_s": time_s,
-            "user_time_s": (sessions.session + sessions.within) * SESSION_S,
+            "user_time_s": END_S
+            - (sessions.count - sessions.session - sessions.within) * SESSION_S,
             "row_id": np.arange(n),
             "is_example": is_example,
-            "label": np.where(is_example, label, UNKNOWN_LABEL).astype(np.int8),
-            "matures_at_s": matures,
+            "label": np.where(first & is_known, label, UNKNOWN_LABEL).astype(np.int8),
+            "matures_at_s": np.where(is_known, matures, END_S + to_come * SESSION_S),
             "position": np.where(is_example, (sessions.session - WARM_UP) / eligible, np.nan),
             "matures_position": np.where(is_example, (passed - WARM_UP) / eligible, np.nan),
         }
@@ -107,8 +118,9 @@ def read(directory: Path, /) -> EventLog:
         events,
         users=pd.DataFrame({"user_id": sessions.users}),
         objects=pd.DataFrame({"object_id": sessions.tracks}),
-        label_rule=LabelRule(horizon_s=HORIZON * SESSION_S),
+        label_rule=LABEL_RULE,
         tie_rule=TieRule.ROW,
+        clock=ClockKind.SESSIONS,
         where=path.name,
         notes=(
             f"{path.name}: no clock across users; events are aligned by the share of the user's "
@@ -183,8 +195,8 @@ def _fields(path: Path, number: int, line: bytes) -> list[str]:
     return fields
 
 
-def _examples(sessions: Sessions) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(n,) first listens with enough sessions before and after, and whether they came back."""
+def _first_listens(sessions: Sessions) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(n,) first listens, and whether one of the next `HORIZON` sessions has the track again."""
     n = len(sessions)
     pair = sessions.user * len(sessions.tracks) + sessions.track
     met = pd.DataFrame({"pair": pair, "session": sessions.session, "row": np.arange(n)})
@@ -192,10 +204,8 @@ def _examples(sessions: Sessions) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]
     met["next"] = met.groupby("pair")["session"].shift(-1)
     first = met.drop_duplicates("pair")
     rows = first["row"].to_numpy(np.int64)
-    is_example = np.zeros(n, bool)
-    is_example[rows] = True
-    is_example &= sessions.session >= WARM_UP
-    is_example &= sessions.session + HORIZON <= sessions.count - 1
+    is_first = np.zeros(n, bool)
+    is_first[rows] = True
     came_back = np.zeros(n, bool)
     came_back[rows] = (first["next"] - first["session"] <= HORIZON).to_numpy(bool)
-    return is_example, came_back
+    return is_first, came_back

@@ -136,7 +136,9 @@ def test_predictions_cover_the_test_block_and_give_the_reported_figures(
     domain = DOMAINS["shopping"]
     log = read_log(domain.readers, data)
     state = State(domain.schema, domain.label_rule.horizon_s, domain.tie_rule)
-    table = replay_examples(log, state, base_share=domain.recipe.base_share, seed=0)
+    table = replay_examples(
+        log, state, base_share=domain.recipe.base_share, test_start=domain.recipe.test_start, seed=0
+    )
     test = table.position >= 0.8
     assert row_ids.tolist() == log.row_id[table.row[test]].tolist()
     known = table.labels[test] != UNKNOWN_LABEL

@@ -47,6 +47,7 @@ def written(
         schema=SMALL_SCHEMA,
         cardinalities={"user": 3},
         watermark=7,
+        clock_offset_s=0.0,
         content=content or {"seed": 1},
         parts=parts,
     )
@@ -128,7 +129,8 @@ def die(directory):
     (directory / "half.txt").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 write_bundle(Path({str(tmp_path)!r}), domain="small", version="v1", schema=SMALL_SCHEMA,
-             cardinalities={{}}, watermark=0, content={{}}, parts={{"state": die}})
+             cardinalities={{}}, watermark=0, clock_offset_s=0.0, content={{}},
+             parts={{"state": die}})
 """
     killed = subprocess.run([sys.executable, "-c", code], check=False, timeout=120)
     assert killed.returncode == -9

@@ -197,6 +197,7 @@ def test_a_bundle_that_is_damaged_is_not_loaded(published: Published, tmp_path: 
         ONE_THREAD,
         root=tmp_path,
         version="v2",
+        published_at_s=float(log.time_s[-1]),
         commit="",
         seed=0,
     )

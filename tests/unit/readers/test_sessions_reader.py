@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.errors import InvalidDataError
-from core.log import UNKNOWN_LABEL, EventLog
+from core.log import UNKNOWN_LABEL, ClockKind, EventLog
 from domains.music.readers import sessions
 
 
@@ -40,7 +40,10 @@ def test_the_average_users_session_lasts_a_day_and_each_user_has_a_clock_of_its_
 ) -> None:
     log = read(tmp_path, ["a,p,q", "a,r", "b,s,t", "b,u", "b,v", "b,w"])
     assert np.diff(log.time_s).tolist() == [3 * 86400 / 8] * 7
-    assert (by_row(log, "user_time_s") / 86400).tolist() == [0, 0.5, 1, 0, 0.5, 1, 2, 3]
+    to_the_end = (sessions.END_S - by_row(log, "user_time_s")) / 86400
+    assert to_the_end.tolist() == [2, 1.5, 1, 4, 3.5, 3, 2, 1]
+    assert sessions.END_S - log.time_s[-1] == 3 * 86400 / 8
+    assert log.clock is ClockKind.SESSIONS
 
 
 def test_examples_are_first_listens_with_ten_sessions_before_and_ten_to_come(
@@ -49,16 +52,17 @@ def test_examples_are_first_listens_with_ten_sessions_before_and_ten_to_come(
     log = read(tmp_path, user_of("a", {3: "x", 12: "x", 13: "y", 14: "y"}, 25))
     expected = [10 <= i <= 14 and i not in (12, 14) for i in range(25)]
     assert by_row(log, "is_example").tolist() == expected
-    assert (by_row(log, "labels")[~np.array(expected)] == UNKNOWN_LABEL).all()
+    # First listens of the warm-up have labels for the statistics; the last ten never get theirs.
+    known = [i <= 14 and i not in (12, 14) for i in range(25)]
+    assert (by_row(log, "labels") != UNKNOWN_LABEL).tolist() == known
 
 
 def test_the_label_looks_at_the_next_ten_sessions_and_not_at_the_same_one(tmp_path: Path) -> None:
     heard = {10: "x", 20: "x", 11: "y", 22: "y", 12: "z,z", 13: "w,v,w", 14: "w"}
     log = read(tmp_path, user_of("a", heard, 25))
     labels = {
-        log.objects.ids[which]: int(label)
-        for which, label in zip(log.object_index, log.labels, strict=True)
-        if label != UNKNOWN_LABEL
+        log.objects.ids[log.object_index[row]]: int(log.labels[row])
+        for row in np.flatnonzero(log.is_example)
     }
     assert labels == {"x": 1, "y": 0, "z": 0, "w": 1, "v": 0}
 
@@ -77,7 +81,10 @@ def test_a_label_matures_when_its_ten_sessions_have_passed(tmp_path: Path) -> No
     assert matures[10] == time_s[21]
     # Session 25 + 13 of b begins at the share that 24 of a has not reached yet.
     assert matures[25 + 13] == time_s[12]
-    assert matures[14] == log.time_s[-1] + log.time_s[1]
+    assert matures[14] == sessions.END_S
+    # The label of a's last session waits for ten more, a day each.
+    assert matures[24] == sessions.END_S + 10 * 86400
+    assert (by_row(log, "labels")[15:25] == UNKNOWN_LABEL).all()
 
 
 def test_gzip_and_plain_files_are_the_same_log(tmp_path: Path) -> None:

@@ -40,7 +40,8 @@ class Past:
     user_time: float
     group: int
     context: dict[str, str]
-    is_example: bool
+    is_first: bool
+    """The first interaction of its pair."""
     label: int
     matures_at: float
 
@@ -54,6 +55,9 @@ class Reference:
 
     def __init__(self, log: EventLog) -> None:
         self.log = log
+        taken = np.isin(log.outcome.astype(str), list(INTERACTIONS))
+        pairs = list(zip(log.user_index.tolist(), log.object_index.tolist(), strict=True))
+        first = {pair: i for i, pair in reversed(list(enumerate(pairs))) if taken[i]}
         self.events = [
             Past(
                 log.users.ids[log.user_index[i]],
@@ -63,7 +67,7 @@ class Reference:
                 log.user_time_s[i],
                 int(log.tie_group[i]),
                 context_of(log, i),
-                bool(log.is_example[i]),
+                first.get(pairs[i]) == i,
                 int(log.labels[i]),
                 log.matures_at_s[i],
             )
@@ -101,7 +105,7 @@ class Reference:
         now = self.events[i]
         before = [e for e in self.events if e.group < now.group]
         past = [e for e in before if e.taken]
-        matured = [(e, self.label(e)) for e in past if e.is_example and e.matures_at < now.time]
+        matured = [(e, self.label(e)) for e in past if e.is_first and e.matures_at < now.time]
         out: Row = {}
         self.static(now, out)
         self.activity(now, before, past, out)
@@ -381,7 +385,6 @@ def test_derived_labels_equal_a_search_of_the_whole_log(case: str) -> None:
     replay.finish(end)
     reference = Reference(log)
     expected = [
-        reference.label(e) if e.taken and e.is_example and e.matures_at <= end else -1
-        for e in reference.events
+        reference.label(e) if e.is_first and e.matures_at <= end else -1 for e in reference.events
     ]
     assert replay.labels.tolist() == expected

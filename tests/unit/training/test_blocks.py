@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -124,11 +126,11 @@ def fifteenths(min_rows: int) -> Recipe:
     return Recipe(min_rows=min_rows, tune_share=0.15, stack_share=0.15)
 
 
-def test_where_the_horizon_leaves_no_room_only_the_inner_gap_is_given_up() -> None:
+def test_a_log_that_asks_for_no_inner_gap_still_keeps_the_one_before_the_test_block() -> None:
     position = np.arange(100) / 100
-    blocks = cut_blocks(table_of(position, position + 0.505), 0.8, fifteenths(min_rows=4))
+    table = replace(table_of(position, position + 0.505), inner_gap=False)
+    blocks = cut_blocks(table, 0.8, fifteenths(min_rows=4))
     # Usable are rows 0 to 29: their labels are known at 80. None of them is known at 20.
-    assert not blocks.gapped
     assert np.flatnonzero(blocks.all).tolist() == list(range(30))
     assert np.flatnonzero(blocks.train).tolist() == list(range(21))
     assert np.flatnonzero(blocks.tune).tolist() == list(range(21, 25))

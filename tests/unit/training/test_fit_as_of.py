@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from core.errors import NotEnoughDataError
 from core.evaluation import auc
-from core.examples import ExampleTable, replay_examples
+from core.examples import ExampleTable, base_rows, replay_examples
 from core.log import UNKNOWN_LABEL, EventLog, LabelRule, TieRule, build_log
 from core.models import RECIPES
 from core.publish import evaluate_log
 from core.state.columns import Family
 from core.state.state import State
 from core.testing_domain import ONE_THREAD, SMALL_DOMAIN
-from core.testing_logs import HORIZON_S, SMALL_SCHEMA, new_state, random_tables
+from core.testing_logs import HORIZON_S, SMALL_SCHEMA, LogTables, new_state, random_tables
 from core.training import Recipe, evaluate, fit_as_of, predict_all
 
 RECIPE = Recipe(trainers="tiny", min_rows=20, base_share=0.15, tune_share=0.15, stack_share=0.15)
@@ -26,7 +26,7 @@ TRAINERS = RECIPES["tiny"](ONE_THREAD)
 KINDS_OF_LOG = ("labels in the file", "labels from returns", "positions by user")
 
 
-def log_of_kind(kind: str, step_s: float = 1.0) -> EventLog:
+def tables_of_kind(kind: str, step_s: float = 1.0) -> LogTables:
     """3000 events; with a large `step_s` labels mature in the very moments of other events."""
     seed = 0
     tables = random_tables(
@@ -51,14 +51,19 @@ def log_of_kind(kind: str, step_s: float = 1.0) -> EventLog:
         count = events.groupby("user_id")["user_id"].transform("count").to_numpy(np.float64)
         events["position"] = np.where(events["is_example"], place / count, np.nan)
         events["matures_position"] = np.where(events["is_example"], (place + 3) / count, np.nan)
-    return replace(tables, events=events).log()
+    return replace(tables, events=events)
 
 
-def table_of(log: EventLog, base: int | None = None) -> tuple[ExampleTable, State]:
-    """Examples and state; `base` events form the base period, by default the recipe's share."""
+def log_of_kind(kind: str, step_s: float = 1.0) -> EventLog:
+    """Their log."""
+    return tables_of_kind(kind, step_s).log()
+
+
+def table_of(log: EventLog, test_start: float = RECIPE.test_start) -> tuple[ExampleTable, State]:
+    """Examples and state."""
     state = new_state()
-    share = RECIPE.base_share if base is None else (base + 0.5) / len(log)
-    return replay_examples(log, state, base_share=share, seed=0), state
+    share = RECIPE.base_share
+    return replay_examples(log, state, base_share=share, test_start=test_start, seed=0), state
 
 
 def until(log: EventLog, row: int) -> EventLog:
@@ -102,8 +107,7 @@ def test_removing_the_test_block_changes_no_bit_of_the_model(kind: str, step_s: 
     first = int(table.row[table.position >= RECIPE.test_start].min())
     # The moment of the first test row stays: its begin is what matures the last labels.
     end = int(np.searchsorted(log.tie_group, log.tie_group[first], side="right"))
-    base = int(len(log) * RECIPE.base_share)
-    short_table, short_state = table_of(until(log, end), base)
+    short_table, short_state = table_of(until(log, end))
     assert len(short_table) < len(table)
     assert short_state.columns == table.features.columns
     rows = len(short_table)
@@ -112,6 +116,23 @@ def test_removing_the_test_block_changes_no_bit_of_the_model(kind: str, step_s: 
     whole = predictions(table, table, RECIPE.test_start)
     assert len(whole) > 100
     assert whole.tobytes() == predictions(short_table, table, RECIPE.test_start).tobytes()
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_LOG[:2])
+def test_a_log_that_ends_where_the_test_block_begins_leaves_the_same_features(kind: str) -> None:
+    """Read anew, with positions of its own and nothing held back for a test."""
+    tables = tables_of_kind(kind)
+    log = tables.log()
+    table, _ = table_of(log)
+    first = int(table.row[table.position >= RECIPE.test_start].min())
+    end = int(np.searchsorted(log.tie_group, log.tie_group[first], side="right"))
+    assert not (log.matures_at_s == log.time_s[first]).any()  # else "before" and "at" would differ
+    short, _ = table_of(tables.log(slice(0, end)), test_start=1.0)
+    known = short.matures_position <= 1.0
+    assert np.array_equal(table.row[table.matures_position <= RECIPE.test_start], short.row[known])
+    rows = len(short)
+    assert table.features.numbers[:rows].tobytes() == short.features.numbers.tobytes()
+    assert table.features.codes[:rows].tobytes() == short.features.codes.tobytes()
 
 
 @pytest.mark.parametrize("kind", KINDS_OF_LOG[:2])
@@ -169,8 +190,8 @@ def test_the_same_seed_gives_the_same_predictions_and_another_seed_others(kind: 
 def test_no_example_lies_in_the_base_period_and_only_it_shapes_the_latent_space() -> None:
     log = log_of_kind("labels in the file")
     table, state = table_of(log)
-    base = int(len(log) * RECIPE.base_share)
-    assert table.row.min() >= base
+    base = base_rows(log, base_share=RECIPE.base_share, test_start=RECIPE.test_start)
+    assert table.row.min() >= base > 0
     rng = np.random.default_rng(1)
     order = np.concatenate(
         [np.arange(table.row[0]), rng.permutation(np.arange(table.row[0], 3000))]
@@ -219,7 +240,7 @@ def test_chosen_rows_are_a_view_where_they_lie_together() -> None:
     assert len(table.take(np.zeros(len(table), bool))) == 0
 
 
-def test_a_log_without_examples_after_the_base_period_is_refused() -> None:
+def test_a_log_without_a_label_before_the_test_block_is_refused() -> None:
     events = pd.DataFrame(
         {"user_id": ["u"] * 30, "object_id": ["o"] * 30, "time_s": np.arange(30) * 1000.0}
     )
@@ -233,7 +254,7 @@ def test_a_log_without_examples_after_the_base_period_is_refused() -> None:
         tie_rule=TieRule.TIMESTAMP,
         where="events",
     )
-    with pytest.raises(NotEnoughDataError, match=r"first 15% of 30 events.*longer log"):
+    with pytest.raises(NotEnoughDataError, match=r"no label is known.*longer log"):
         table_of(log)
 
 
