@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.errors import InvalidDataError
 from core.log import UNKNOWN_LABEL, EventLog, LabelRule, Outcome, TieRule, build_log
+from core.log_tables import maturity_positions
 from core.readers import Reader
 from core.schema import Field, Kind, Schema
 from core.source_table import SourceTable, find_table, read_table
@@ -51,9 +52,11 @@ class GenericLog:
         """The log of a directory.
 
         `events` has `user_id`, `object_id` and `timestamp` (epoch seconds, or ISO 8601, in UTC
-        where no zone is named), any context fields, and optionally `outcome`, `label` and the
-        basket column. With `label`, the rows that carry one are the examples; without it labels
-        are left to the label rule. `objects` and `users` are keyed by `object_id` and `user_id`.
+        where no zone is named), any context fields, and optionally `outcome`, `label`, `position`
+        and the basket column. With `label`, the rows that carry one are the examples; without it
+        labels are left to the label rule. With `position` in [0, 1), only rows that carry one are
+        examples, and it is their place in the chronological split instead of their rank.
+        `objects` and `users` are keyed by `object_id` and `user_id`.
         `pools.json` maps pool names of the schema to lists of object ids.
 
         Raises:
@@ -99,7 +102,7 @@ class GenericLog:
         table = read_table(
             path,
             required=("user_id", "object_id", "timestamp"),
-            optional=(*context, "outcome", "label", *baskets),
+            optional=(*context, "outcome", "label", "position", *baskets),
         )
         if not len(table):
             raise InvalidDataError(path.name, "there are no events", "Give at least one row")
@@ -123,6 +126,13 @@ class GenericLog:
         if self.basket_column and self.basket_column in table:
             basket = categories(table, self.basket_column)
             events["time_s"] = _basket_times(events, basket)
+        if "position" in table:
+            time_s = events["time_s"].to_numpy(np.float64)
+            position = _positions(table, time_s)
+            events["position"] = position
+            events["matures_position"] = maturity_positions(
+                position, time_s, time_s + self.label_rule.horizon_s
+            )
         return events
 
     def _outcomes(self, table: SourceTable) -> pd.Categorical:
@@ -220,6 +230,32 @@ def _labels(table: SourceTable) -> NDArray[np.float64]:
             "Drop the column to have labels derived from returns",
         )
     return labels
+
+
+def _positions(table: SourceTable, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    position = numbers(table, "position")
+    placed = np.flatnonzero(np.isfinite(position))
+    bad = placed[(position[placed] < 0.0) | (position[placed] >= 1.0)]
+    if len(bad):
+        row = int(bad[0])
+        raise table.fault(
+            row, "position", f"the position is {position[row]:g}", "Positions are in [0, 1)"
+        )
+    if not len(placed):
+        raise InvalidDataError(
+            table.path.name, "column position is empty in every row", "Drop the column"
+        )
+    ordered = placed[np.argsort(time_s[placed], kind="stable")]
+    back = np.flatnonzero(np.diff(position[ordered]) < 0)
+    if len(back):
+        row = int(ordered[back[0] + 1])
+        raise table.fault(
+            row,
+            "position",
+            f"the position is {position[row]:g}, that of an earlier event is larger",
+            "Positions follow time",
+        )
+    return position
 
 
 def _basket_times(events: pd.DataFrame, basket: pd.Categorical) -> NDArray[np.float64]:

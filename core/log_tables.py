@@ -166,3 +166,18 @@ def positions(
     position[ranked] = np.arange(ranked.sum()) / count
     rank = np.searchsorted(time_s[ranked], matures_at_s, side="right")
     return position, np.where(matures_at_s > time_s[-1], 2.0, rank / count)
+
+
+def maturity_positions(
+    position: NDArray[np.float64], time_s: NDArray[np.float64], matures_at_s: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """As `positions` where the places are given: (n,) positions at which the labels are known.
+
+    1 where a label matures within the log but after its last placed event. Events may come in any
+    order; `position` is NaN for those without a place.
+    """
+    placed = np.flatnonzero(~np.isnan(position))
+    placed = placed[np.argsort(time_s[placed], kind="stable")]
+    after = np.append(position[placed], 1.0)
+    found = after[np.searchsorted(time_s[placed], matures_at_s, side="right")]
+    return np.where(matures_at_s > time_s.max(), 2.0, found)

@@ -11,6 +11,8 @@ SCHEMA = Schema(
         Field("household_size", Kind.CATEGORY, "persons in the household, 5+ at most"),
         Field("household_kind", Kind.CATEGORY, "composition, such as 2 adults with kids"),
         Field("home_owner", Kind.CATEGORY, "homeowner, renter or unknown"),
+        Field("marital_status", Kind.CATEGORY, "married or unmarried"),
+        Field("children", Kind.CATEGORY, "children in the household, 3+ at most"),
         Field("registered_at", Kind.TIMESTAMP, "moment of registration"),
     ),
     object=(

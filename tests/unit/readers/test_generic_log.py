@@ -343,3 +343,37 @@ def test_two_event_files_leave_open_which_one_counts(tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "events.parquet")
     with pytest.raises(InvalidDataError, match="both exist"):
         read(tmp_path, HEAD + "a,x,1\n")
+
+
+# Positions
+
+
+PLACED = "user_id,object_id,timestamp,position\n"
+
+
+def test_rows_with_a_position_are_the_examples_and_lie_there(tmp_path: Path) -> None:
+    log = read(tmp_path, PLACED + "a,x,0,\na,y,50,0.2\na,z,60,0.3\na,v,155,0.9\na,w,1000,\n")
+    np.testing.assert_array_equal(log.position, [np.nan, 0.2, 0.3, 0.9, np.nan])
+    # Labels need 100 seconds: y's is known when v comes, z's and v's only later in the log.
+    assert log.matures_position[1:4].tolist() == [0.9, 1.0, 1.0]
+
+
+def test_a_label_that_matures_after_the_log_has_no_place_in_it(tmp_path: Path) -> None:
+    log = read(tmp_path, PLACED + "a,x,0,0.1\na,y,50,0.2\n")
+    assert log.matures_position.tolist() == [2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a,x,0,0.5\na,y,1,1\n", r"events.csv:3.*position is 1\. Positions are in \[0, 1\)"),
+        ("a,x,0,-0.5\n", r"events.csv:2.*position is -0.5"),
+        ("a,x,0,0.5\na,y,1,0.4\n", r"events.csv:3.*0.4.*earlier event is larger"),
+        ("a,x,0,\n", "position is empty in every row"),
+    ],
+)
+def test_a_position_out_of_range_or_order_is_refused(
+    tmp_path: Path, rows: str, message: str
+) -> None:
+    with pytest.raises(InvalidDataError, match=message):
+        read(tmp_path, PLACED + rows)
