@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from core.requests import (
     Explanation,
@@ -13,7 +14,16 @@ from core.requests import (
 from core.state.columns import Family
 
 
-def told_by_times_taken(probability: float, top_features: int) -> Explanation:
+def explanations_of(
+    probabilities: Sequence[float], top_features: int | None
+) -> tuple[Explanation, ...]:
+    """One a probability when they are asked for."""
+    if top_features is None:
+        return ()
+    return tuple(_explanation(probability, top_features) for probability in probabilities)
+
+
+def _explanation(probability: float, top_features: int) -> Explanation:
     """LightGBM alone decides: by how often the object was taken, and a little by the age."""
     logit = math.log(probability / (1.0 - probability))
     named = (

@@ -34,7 +34,7 @@ from server.ports import (
     QueueRecord,
     RecommendationRecord,
 )
-from server.testing.explanations import told_by_times_taken
+from server.testing.explanations import explanations_of
 
 PATIENCE_S = 60.0
 """After so long a wait in a test is a failure, never a result."""
@@ -192,11 +192,7 @@ class FakeEngine:
             probabilities,
             {"lightgbm": probabilities / 2, "felu": probabilities},
             tuple(i for i in request.object_ids if i not in self._catalogue),
-            ()
-            if request.top_features is None
-            else tuple(
-                told_by_times_taken(p, request.top_features) for p in probabilities.tolist()
-            ),
+            explanations_of(probabilities.tolist(), request.top_features),
         )
 
     def recommend(self, request: RecommendRequest, now_s: float) -> Slate:

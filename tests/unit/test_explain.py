@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from core.ensemble import SUNK_LOGIT, Ensemble, Profile
 from core.explain import explain
-from core.models.base import Contributions
+from core.models.base import Contributions, Model
 from core.requests import Explanation
 from core.stack import Stack
 from core.state.columns import Family, FeatureBatch
@@ -80,11 +80,15 @@ class Sum:
 
 
 def ensemble(
-    weights: tuple[float, ...] = (1.0, 0.5, 0.25), intercept: float = -0.5, **members: Whole
+    weights: tuple[float, ...] = (1.0, 0.5, 0.25), intercept: float = -0.5, **others: Model
 ) -> Ensemble:
+    members: dict[str, Model] = {
+        "jenn": Matching("jenn", 0),
+        "felu": Whole("felu", 1),
+        "lightgbm": Sum("lightgbm"),
+    }
     return Ensemble(
-        {"jenn": Matching("jenn", 0), "felu": Whole("felu", 1), "lightgbm": Sum("lightgbm")}
-        | members,
+        {**members, **others},
         {
             Profile.FULL: Stack(("jenn", "felu", "lightgbm"), weights, intercept),
             Profile.LIGHT: Stack(("felu", "lightgbm"), weights[1:], intercept),
