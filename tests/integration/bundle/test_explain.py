@@ -107,7 +107,8 @@ def test_features_and_families_are_those_of_the_layout(
     encore: RunningServer, client: EncoreClient, tiny_music: TinyBundle
 ) -> None:
     columns = tiny_music.columns()
-    family_of = {c.name: c.family.value for c in (*columns.numbers, *columns.codes)}
+    family_of = {c.name: c.family.value for c in columns.numbers}
+    family_of |= {c.name: c.family.value for c in columns.codes}
     user, asked = tiny_music.users[0], tiny_music.objects[:20]
     with AdminClient(f"127.0.0.1:{encore.ports.admin}") as admin:
         seen = admin.debug_features("music", user, asked)
