@@ -156,9 +156,10 @@ def test_any_answer_adds_up(
     profile: Profile,
     top_features: int,
 ) -> None:
+    users, objects = tiny_music.users, tiny_music.objects
     scored = client.score(
-        user if isinstance(user, str) else tiny_music.users[user],
-        [p if isinstance(p, str) else tiny_music.objects[p] for p in places],
+        user if isinstance(user, str) else users[user % len(users)],
+        [p if isinstance(p, str) else objects[p % len(objects)] for p in places],
         context=context,
         profile=profile,
         explain=True,
