@@ -18,6 +18,7 @@ from core.bundle import Manifest, open_bundle
 from core.domain import Domain, StoredGenre
 from core.ensemble import Ensemble, EnsemblePrediction, Profile
 from core.errors import FieldViolation, InvalidRequestError
+from core.explain import explain
 from core.models import TRAINERS
 from core.recommend.contracts import Query
 from core.recommend.pipeline import apply_filters, gather, rank
@@ -172,6 +173,9 @@ class DomainEngine:
                 name: expit(logits) for name, logits in prediction.member_logits.items()
             },
             missing_ids=missing,
+            explanations=()
+            if request.top_features is None
+            else explain(self._bundle.ensemble, profile, batch, prediction, request.top_features),
         )
 
     def features(self, request: ScoreRequest, now_s: float) -> FeatureBatch:

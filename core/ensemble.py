@@ -43,6 +43,10 @@ class EnsemblePrediction:
 
     probabilities: NDArray[np.float64]
     """(n,): of coming back, all finite."""
+    logits: NDArray[np.float64]
+    """(n,): their log-odds; SUNK_LOGIT where a member could not score."""
+    is_sunk: NDArray[np.bool_]
+    """(n,): a member could not score the row."""
     member_logits: Mapping[str, NDArray[np.float64]]
     """(n,) for each member of the profile; SUNK_LOGIT where it was not finite."""
     non_finite: Mapping[str, int]
@@ -77,9 +81,12 @@ class Ensemble:
         is_finite = np.isfinite(logits)
         lost = np.count_nonzero(~is_finite, axis=0)
         sunk = np.where(is_finite, logits, SUNK_LOGIT)
-        ensemble_logits = np.where(is_finite.all(axis=1), stack.predict(sunk), SUNK_LOGIT)
+        is_sunk = np.asarray(~is_finite.all(axis=1))
+        ensemble_logits = np.where(is_sunk, SUNK_LOGIT, stack.predict(sunk))
         return EnsemblePrediction(
             expit(ensemble_logits),
+            ensemble_logits,
+            is_sunk,
             {name: sunk[:, index] for index, name in enumerate(stack.member_names)},
             {name: int(n) for name, n in zip(stack.member_names, lost, strict=True) if n},
         )

@@ -35,6 +35,63 @@ class ScoreRequest:
     """Context fields of the schema; absent ones are unknown."""
     profile: str = "full"
     """`full` or `light`."""
+    top_features: int | None = None
+    """Explain each probability, naming at most so many features; None explains nothing."""
+
+
+@dataclass(frozen=True)
+class FeatureContribution:
+    """What one feature adds to a member's logit."""
+
+    feature: str
+    family: str
+    contribution: float
+
+
+@dataclass(frozen=True)
+class FeatureContributions:
+    """Why a member says what it says.
+
+    Its logit is the base and all families; it is also the base, the features named and the rest.
+    """
+
+    base: float
+    """What the member says before it sees any feature."""
+    features: tuple[FeatureContribution, ...]
+    """Those that add or take most, the strongest first; none that does nothing."""
+    rest: float
+    """What all features that are not named add together."""
+    families: Mapping[str, float]
+    """Family -> what its features add together; every family that the member sees."""
+
+
+@dataclass(frozen=True)
+class MemberContribution:
+    """What one member adds to a served logit."""
+
+    member: str
+    logit: float
+    weight: float
+    contribution: float
+    """The weight times the logit."""
+    features: FeatureContributions | None
+    """None for members that cannot tell features apart."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a probability is what it is: its logit is the intercept and all contributions."""
+
+    logit: float
+    """Log-odds of the probability."""
+    intercept: float
+    """The constant of the stack."""
+    members: tuple[MemberContribution, ...]
+    """In the order of the stack."""
+    branch_cosine: float | None
+    """How well user and object match in JENN before it sees the context; None without JENN."""
+    is_sunk: bool = False
+    """A member could not score the object, so it was put last: there are no members to add up."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +105,8 @@ class ScoreAnswer:
     """member name -> (n,)"""
     missing_ids: tuple[str, ...]
     """Asked ids that the state has never heard of; they are scored as new objects all the same."""
+    explanations: tuple[Explanation, ...] = ()
+    """One a probability when asked for, else none."""
 
 
 @dataclass(frozen=True)

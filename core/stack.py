@@ -49,6 +49,11 @@ class Stack:
             logits += coefficient * member_logits[:, index]
         return logits
 
+    def contributions(self, member_logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What each member adds to `predict` (n, members): with the intercept they are its sum."""
+        parts: NDArray[np.float64] = member_logits * np.array(self.coefficients)
+        return parts
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for a manifest."""
         return {

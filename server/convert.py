@@ -13,6 +13,7 @@ from encore.v1 import admin_service_pb2 as admin_pb
 from encore.v1 import common_pb2 as common_pb
 from encore.v1 import recommender_service_pb2 as pb
 from server.checks import MAX_ID_BYTES, MAX_OBJECT_IDS, MAX_REQUEST_ID_BYTES, Checks
+from server.explanations import explanation_message
 from server.handlers.feedback import FeedbackAnswer, FeedbackCall, Rejection
 from server.handlers.genre import GenreHeard, GenreQuery
 from server.handlers.recommend import PageAnswer, PageRequest
@@ -22,6 +23,10 @@ from server.ports import NewFeedback
 
 DEFAULT_PAGE = 10
 MAX_PAGE = 100
+MAX_EXPLAINED = 50
+"""As many as the trees of a large bundle explain within the deadline that clients give a Score."""
+DEFAULT_TOP_FEATURES = 10
+MAX_TOP_FEATURES = 100
 MAX_EVENTS = 1_000
 MAX_DEBUG_OBJECTS = 1_000
 MAX_EVENT_ID_BYTES = 128
@@ -61,13 +66,22 @@ def score_request(request: pb.ScoreRequest) -> ScoreRequest:
     checks = Checks()
     _check_circumstances(checks, request)
     _check_profile(checks, request.profile)
-    checks.ids("object_ids", request.object_ids, at_least=1, at_most=MAX_OBJECT_IDS)
+    n_objects = len(request.object_ids)
+    if request.explain and n_objects > MAX_EXPLAINED:
+        checks.refuse(
+            "object_ids",
+            f"must hold 1 to {MAX_EXPLAINED} ids with explain, got {n_objects}: split the call",
+        )
+    else:
+        checks.ids("object_ids", request.object_ids, at_least=1, at_most=MAX_OBJECT_IDS)
+    checks.between("top_features", request.top_features, 0, MAX_TOP_FEATURES)
     checks.finish()
     return ScoreRequest(
         _user(request.user),
         tuple(request.object_ids),
         dict(request.context),
         PROFILES[request.profile],
+        (request.top_features or DEFAULT_TOP_FEATURES) if request.explain else None,
     )
 
 
@@ -83,6 +97,7 @@ def score_response(scored: Scored, *, include_members: bool) -> pb.ScoreResponse
         ],
         missing_ids=scored.answer.missing_ids,
         model_version=scored.model_version,
+        explanations=map(explanation_message, scored.answer.explanations),
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import NotEnoughDataError
-from core.state.columns import Columns, FeatureBatch
+from core.state.columns import Columns, Family, FeatureBatch
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the fraction done, from 0 to 1."""
@@ -51,6 +51,38 @@ class Model(Protocol):
 
     def iterations(self) -> int:
         """Rounds or epochs that were fitted: what a refit repeats."""
+        ...
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What each of m columns adds to the logits of n rows: base + parts of a row is its logit."""
+
+    names: tuple[str, ...]
+    """(m,) of the columns."""
+    families: tuple[Family, ...]
+    """(m,) where the columns belong."""
+    base: NDArray[np.float64]
+    """(n,): what the member says before it sees any column."""
+    parts: NDArray[np.float64]
+    """(n, m)"""
+
+
+@runtime_checkable
+class Contributing(Protocol):
+    """A member that can say what each column adds; members need not."""
+
+    def contributions(self, batch: FeatureBatch) -> Contributions:
+        """Exact: they add up to what `predict` says of each row."""
+        ...
+
+
+@runtime_checkable
+class Branched(Protocol):
+    """A member that sees user and object apart before they meet; members need not."""
+
+    def branch_cosines(self, batch: FeatureBatch) -> NDArray[np.float64]:
+        """Cosines (n,) of user and object branch, in [-1, 1]; 0 where a branch says nothing."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn import functional
 
 from core.errors import BundleError
 from core.models.base import Examples, Progress, check_blocks
@@ -57,27 +58,39 @@ class NetModel:
 
     def predict(self, batch: FeatureBatch) -> NDArray[np.float64]:
         """Logits (n,)."""
-        logits = np.empty(len(batch))
+        net = self._net
+        return self._rows(
+            batch, lambda chunk, user, object_: net.joint(user, object_, net.context(chunk))
+        )
+
+    def branch_cosines(self, batch: FeatureBatch) -> NDArray[np.float64]:
+        """Cosines (n,) of user and object branch, in [-1, 1]; 0 where a branch says nothing."""
+        cosines = self._rows(
+            batch, lambda _, user, object_: functional.cosine_similarity(user, object_)
+        )
+        return np.clip(cosines, -1.0, 1.0)
+
+    def _rows(
+        self, batch: FeatureBatch, answer: Callable[[FeatureBatch, Tensor, Tensor], Tensor]
+    ) -> NDArray[np.float64]:
+        """One value a row (n,), from chunks and their user and object branches."""
+        values = np.empty(len(batch))
         if not len(batch):
-            return logits
+            return values
         with torch.inference_mode():
             user = self._net.user(batch.take(slice(0, 1))) if batch.one_user else None
             for start in range(0, len(batch), PREDICT_ROWS):
-                chunk = slice(start, start + PREDICT_ROWS)
-                logits[chunk] = self._logits(batch.take(chunk), user).cpu().numpy()
-        return logits
+                rows = slice(start, start + PREDICT_ROWS)
+                chunk = batch.take(rows)
+                own = self._net.user(chunk) if user is None else user
+                values[rows] = answer(chunk, own, self._object(chunk)).cpu().numpy()
+        return values
 
-    def _logits(self, batch: FeatureBatch, user: Tensor | None) -> Tensor:
+    def _object(self, batch: FeatureBatch) -> Tensor:
         net = self._net
-        if user is None:
-            user = net.user(batch)
         if batch.object_keys is None:
-            object_ = net.object(batch)
-        else:
-            object_ = self._objects.outputs(
-                batch.object_keys, lambda rows: net.object(batch.take(rows))
-            )
-        return net.joint(user, object_, net.context(batch))
+            return net.object(batch)
+        return self._objects.outputs(batch.object_keys, lambda rows: net.object(batch.take(rows)))
 
     def save(self, directory: Path) -> None:
         """Write the weights, standardiser included, and the description."""

@@ -34,6 +34,7 @@ class TreeColumns:
         self._cardinalities = np.array([c.cardinality for c in chosen], np.int32)
         n_numbers = len(columns.numbers)
         self.names = [c.name for c in columns.numbers] + [c.name for c in chosen]
+        self.families = [c.family for c in columns.numbers] + [c.family for c in chosen]
         self.categorical = list(range(n_numbers, n_numbers + len(chosen)))
 
     def matrix(

@@ -15,7 +15,7 @@ from lightgbm.callback import CallbackEnv
 from numpy.typing import NDArray
 
 from core.errors import BundleError
-from core.models.base import Examples, Progress, check_blocks
+from core.models.base import Contributions, Examples, Progress, check_blocks
 from core.models.member_files import read_description, write_description
 from core.models.settings import Compute
 from core.models.tree_inputs import MaskedRows, TreeColumns, shown_categories
@@ -130,17 +130,17 @@ class TreeModel:
             logits[chunk] = self._booster.predict(matrix, raw_score=True, num_threads=threads)
         return logits
 
-    def contributions(self, batch: FeatureBatch) -> tuple[list[str], NDArray[np.float64]]:
-        """SHAP values: names of m columns, and (n, m + 1) parts that add up to each logit.
-
-        The last part is the same for all rows: what the model says before it sees any column.
-        """
-        names = self._layout.names
+    def contributions(self, batch: FeatureBatch) -> Contributions:
+        """SHAP values, milliseconds a row: exact for trees (Lundberg et al. 2018, TreeSHAP)."""
+        names, families = tuple(self._layout.names), tuple(self._layout.families)
         if not len(batch):
-            return names, np.zeros((0, len(names) + 1))
+            return Contributions(names, families, np.zeros(0), np.zeros((0, len(names))))
         matrix = self._layout.matrix(batch, np.float32)
-        parts = self._booster.predict(matrix, pred_contrib=True, num_threads=1)
-        return names, np.asarray(parts, np.float64)
+        # LightGBM puts the base last.
+        told = np.asarray(
+            self._booster.predict(matrix, pred_contrib=True, num_threads=1), np.float64
+        )
+        return Contributions(names, families, told[:, -1], told[:, :-1])
 
     def save(self, directory: Path) -> None:
         """Write LightGBM's own text format and the description."""

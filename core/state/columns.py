@@ -14,7 +14,7 @@ from core.schema import Branch
 
 
 class Family(StrEnum):
-    """The feature families of the state; explanations group by them."""
+    """The feature families of the state, and the request's own; explanations group by them."""
 
     STATIC = "static"
     ACTIVITY = "activity"
@@ -23,6 +23,9 @@ class Family(StrEnum):
     LATENT = "latent"
     SEQUENCE = "sequence"
     CATALOGUE = "catalogue"
+    CONTEXT = "context"
+    """What the request itself says of its circumstances; what the past says of them belongs to
+    the family that counted it."""
 
 
 @dataclass(frozen=True)

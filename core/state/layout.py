@@ -87,7 +87,10 @@ def code_columns(schema: Schema, sizes: Mapping[str, int]) -> tuple[CodeColumn, 
     columns += [
         column(f"previous_{f.name}", Branch.USER, f.name, family=before) for f in schema.context
     ]
-    columns += [column(f.name, Branch.CONTEXT, f.name, needs_context=True) for f in schema.context]
+    columns += [
+        column(f.name, Branch.CONTEXT, f.name, family=Family.CONTEXT, needs_context=True)
+        for f in schema.context
+    ]
     columns.append(column("object", Branch.OBJECT, OBJECT_ID, is_identity=True))
     for f in category_fields(schema.object):
         for i in range(f.max_values):

@@ -34,6 +34,7 @@ from server.ports import (
     QueueRecord,
     RecommendationRecord,
 )
+from server.testing.explanations import explanations_of
 
 PATIENCE_S = 60.0
 """After so long a wait in a test is a failure, never a result."""
@@ -50,7 +51,7 @@ COLUMNS = Columns(
         NumberColumn("times_taken", Family.ACTIVITY, Branch.CONTEXT),
         NumberColumn("age", Family.STATIC, Branch.USER),
     ),
-    codes=(CodeColumn("source_tab", Family.STATIC, Branch.CONTEXT, 2, "tab", needs_context=True),),
+    codes=(CodeColumn("source_tab", Family.CONTEXT, Branch.CONTEXT, 2, "tab", needs_context=True),),
 )
 CATALOGUE: Mapping[str, float] = {f"t{n:02}": round(0.8 - 0.02 * n, 2) for n in range(25)}
 """t00 is the likeliest (0.80), t24 the least (0.32)."""
@@ -191,6 +192,7 @@ class FakeEngine:
             probabilities,
             {"lightgbm": probabilities / 2, "felu": probabilities},
             tuple(i for i in request.object_ids if i not in self._catalogue),
+            explanations_of(probabilities.tolist(), request.top_features),
         )
 
     def recommend(self, request: RecommendRequest, now_s: float) -> Slate:

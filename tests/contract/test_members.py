@@ -10,6 +10,7 @@ import pytest
 
 from core.errors import BundleError, NotEnoughDataError
 from core.models import TRAINERS, Examples, Model, NetTrainer, Trainer, TreeTrainer
+from core.models.base import Branched, Contributing
 from core.state.columns import Columns, FeatureBatch
 from core.testing import number, random_batch, request_batch, synthetic_columns, with_labels
 
@@ -91,6 +92,31 @@ def test_a_request_is_scored_as_its_rows_are_without_its_hints(model: Model) -> 
             np.testing.assert_allclose(
                 model.predict(request), model.predict(plain), rtol=0, atol=1e-5
             )
+
+
+def test_what_the_columns_add_is_the_logit(model: Model, batch: FeatureBatch) -> None:
+    if not isinstance(model, Contributing):
+        pytest.skip("cannot tell columns apart")
+    told = model.contributions(batch)
+    assert told.parts.shape == (len(batch), len(told.names)) == (len(batch), len(told.families))
+    np.testing.assert_allclose(
+        told.base + told.parts.sum(axis=1), model.predict(batch), rtol=0, atol=1e-9
+    )
+
+
+def test_branches_have_a_cosine_that_no_hint_changes(model: Model) -> None:
+    if not isinstance(model, Branched):
+        pytest.skip("has no branches")
+    for seed in range(3):
+        request = request_batch(COLUMNS, 40, seed)
+        plain = replace(request, object_keys=None, one_user=False)
+        cosines = model.branch_cosines(plain)
+        assert np.abs(cosines).max() <= 1.0
+        assert len(np.unique(cosines)) > 1
+        np.testing.assert_allclose(model.branch_cosines(request), cosines, rtol=0, atol=1e-5)
+        unknown = plain.without_context()
+        np.testing.assert_allclose(model.branch_cosines(unknown), cosines, rtol=0, atol=1e-6)
+    assert model.branch_cosines(plain.take(slice(0, 0))).shape == (0,)
 
 
 def test_predicting_changes_neither_the_batch_nor_the_model(

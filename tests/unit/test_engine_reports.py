@@ -43,6 +43,10 @@ def test_a_member_that_answers_nan_is_reported_by_name(tmp_path: Path) -> None:
     answer = engine.score(ScoreRequest(UserRef("u"), ["a", "b"]), engine.clock_s)
     assert np.isfinite(answer.probabilities).all()
     assert told == ["jenn: 2 of 2 logits are not finite"]
+    asked = ScoreRequest(UserRef("u"), ["a", "b"], top_features=5)
+    sunk = engine.score(asked, engine.clock_s).explanations
+    assert [each.is_sunk for each in sunk] == [True, True]
     told.clear()
-    engine.score(ScoreRequest(UserRef("u"), ["a", "b"], profile="light"), engine.clock_s)
+    light = engine.score(replace(asked, profile="light"), engine.clock_s).explanations
+    assert [each.is_sunk for each in light] == [False, False]
     assert told == []

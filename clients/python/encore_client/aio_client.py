@@ -76,6 +76,8 @@ class AsyncEncoreClient:
         context: Mapping[str, str] | None = None,
         profile: Profile = Profile.UNSPECIFIED,
         include_members: bool = False,
+        explain: bool = False,
+        top_features: int = 10,
         timeout_s: float | None = None,
         request_id: str = "",
     ) -> ScoredObjects:
@@ -87,6 +89,8 @@ class AsyncEncoreClient:
             context: Context fields of the domain's schema; absent ones are unknown.
             profile: Which members answer.
             include_members: Also return what each member says.
+            explain: Also return why, for at most 50 ids: each costs milliseconds to tens of them.
+            top_features: How many features each explanation names, 1 to 100.
             timeout_s: Deadline of the call, in seconds.
             request_id: For logs; made up when empty.
         """
@@ -99,6 +103,8 @@ class AsyncEncoreClient:
             context=context,
             profile=profile,
             include_members=include_members,
+            explain=explain,
+            top_features=top_features,
             request_id=plan.request_id,
         )
         return convert.scored_objects(await self._transport.call(self._stub.Score, request, plan))

@@ -6,11 +6,15 @@ from collections.abc import Iterable, Mapping
 
 from encore.v1 import admin_service_pb2, common_pb2, recommender_service_pb2
 from encore_client.types import (
+    Explanation,
+    FeatureContribution,
+    FeatureContributions,
     FeedbackEvent,
     FeedbackReceipt,
     GenreNeighbors,
     GenreProbability,
     GenreStatus,
+    MemberContribution,
     Outcome,
     Profile,
     Recommendation,
@@ -59,6 +63,8 @@ def score_request(
     context: Mapping[str, str] | None,
     profile: Profile,
     include_members: bool,
+    explain: bool,
+    top_features: int,
     request_id: str,
 ) -> recommender_service_pb2.ScoreRequest:
     """Builds the request of Score."""
@@ -69,6 +75,8 @@ def score_request(
         context=context,
         profile=_PROFILES[profile],
         include_members=include_members,
+        explain=explain,
+        top_features=top_features,
         request_id=request_id,
     )
 
@@ -82,6 +90,7 @@ def scored_objects(answer: recommender_service_pb2.ScoreResponse) -> ScoredObjec
         missing_ids=tuple(answer.missing_ids),
         model_version=answer.model_version,
         request_id=answer.request_id,
+        explanations=tuple(map(_explanation, answer.explanations)),
     )
 
 
@@ -209,6 +218,42 @@ def debug_features_request(
         user=user_message(user),
         object_ids=_ids("object_ids", object_ids),
         context=context,
+    )
+
+
+def _explanation(message: recommender_service_pb2.Explanation) -> Explanation:
+    return Explanation(
+        logit=message.logit,
+        intercept=message.intercept,
+        members=tuple(map(_member_contribution, message.members)),
+        branch_cosine=message.branch_cosine if message.HasField("branch_cosine") else None,
+        sunk=message.sunk,
+    )
+
+
+def _member_contribution(
+    message: recommender_service_pb2.MemberContribution,
+) -> MemberContribution:
+    return MemberContribution(
+        member=message.member,
+        logit=message.logit,
+        weight=message.weight,
+        contribution=message.contribution,
+        features=_feature_contributions(message.features) if message.HasField("features") else None,
+    )
+
+
+def _feature_contributions(
+    message: recommender_service_pb2.FeatureContributions,
+) -> FeatureContributions:
+    return FeatureContributions(
+        base=message.base,
+        features=tuple(
+            FeatureContribution(each.feature, each.family, each.contribution)
+            for each in message.features
+        ),
+        rest=message.rest,
+        families={each.family: each.contribution for each in message.families},
     )
 
 

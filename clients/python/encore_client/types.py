@@ -55,6 +55,60 @@ class User:
 
 
 @dataclass(frozen=True)
+class FeatureContribution:
+    """What one feature adds to the log-odds of a member."""
+
+    feature: str
+    family: str
+    contribution: float
+
+
+@dataclass(frozen=True)
+class FeatureContributions:
+    """Why a member says what it says.
+
+    Its logit is the sum of `base` and `families`, and also that of `base`, `features` and `rest`.
+    """
+
+    base: float
+    """What the member says before it sees any feature."""
+    features: tuple[FeatureContribution, ...]
+    """Those that add or take most, the strongest first."""
+    rest: float
+    """What all features that are not named add together."""
+    families: Mapping[str, float]
+    """Name of a family of features -> what they add together."""
+
+
+@dataclass(frozen=True)
+class MemberContribution:
+    """What one member adds to the log-odds of an answer."""
+
+    member: str
+    logit: float
+    """Log-odds of what the member says by itself."""
+    weight: float
+    contribution: float
+    """The weight times the logit."""
+    features: FeatureContributions | None
+    """None for members that cannot tell features apart."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a probability is what it is: `logit` is `intercept` and all contributions of members."""
+
+    logit: float
+    """Log-odds of the probability."""
+    intercept: float
+    members: tuple[MemberContribution, ...]
+    branch_cosine: float | None
+    """Cosine of JENN's user and object branches; None when JENN does not answer."""
+    sunk: bool
+    """A member could not score the object, so it was put last: there is nothing to add up."""
+
+
+@dataclass(frozen=True)
 class ScoredObjects:
     """Probabilities that the user comes back, in the order asked."""
 
@@ -67,6 +121,8 @@ class ScoredObjects:
     """Asked ids that the log has never shown; they were scored as new objects."""
     model_version: str
     request_id: str
+    explanations: tuple[Explanation, ...] = ()
+    """One an object; empty unless asked for."""
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,12 @@ def lives_on(encore: RunningServer, tiny_music: TinyBundle) -> Iterator[None]:
 
 @TRIES
 @given(
-    domain=DOMAINS, attributes=ATTRIBUTES, context=CONTEXT, places=PLACES, profile=st.integers(0, 3)
+    domain=DOMAINS,
+    attributes=ATTRIBUTES,
+    context=CONTEXT,
+    places=PLACES,
+    profile=st.integers(0, 3),
+    explain=st.booleans(),
 )
 def test_any_score(
     encore: RunningServer,
@@ -66,6 +71,7 @@ def test_any_score(
     context: dict[str, str],
     places: list[int | str],
     profile: int,
+    explain: bool,
 ) -> None:
     request = pb.ScoreRequest(
         domain=domain,
@@ -74,6 +80,7 @@ def test_any_score(
         context=context,
         profile=profile,  # type: ignore[arg-type]
         include_members=True,
+        explain=explain,
     )
     code, raw = outcome_of(encore, "Score", request.SerializeToString())
     assert code in ALLOWED
@@ -82,6 +89,10 @@ def test_any_score(
         told = [*reply.probabilities, *(p for m in reply.members for p in m.probabilities)]
         assert len(reply.probabilities) == len(request.object_ids)
         assert all(math.isfinite(p) and 0.0 <= p <= 1.0 for p in told)
+        assert len(reply.explanations) == (len(request.object_ids) if explain else 0)
+        for why in reply.explanations:
+            added = math.fsum(member.contribution for member in why.members)
+            assert why.intercept + added == pytest.approx(why.logit, abs=1e-6)
 
 
 @TRIES

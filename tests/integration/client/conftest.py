@@ -127,6 +127,15 @@ class ScriptedServer(RecommenderServiceServicer, AdminServiceServicer):
         )
         if request.include_members:
             answer.members.add(member="jenn", probabilities=half)
+        if request.explain:
+            for _ in half:
+                told = answer.explanations.add(logit=0.0, intercept=-2.0, branch_cosine=0.25)
+                told.members.add(member="jenn", logit=1.0, weight=0.5, contribution=0.5)
+                trees = told.members.add(member="lightgbm", logit=3.0, weight=0.5, contribution=1.5)
+                trees.features.base = 0.5
+                trees.features.features.add(feature="age", family="static", contribution=2.0)
+                trees.features.rest = 0.5
+                trees.features.families.add(family="static", contribution=2.5)
         return answer
 
     def Recommend(  # noqa: N802

@@ -14,11 +14,15 @@ from encore_client import (
     AdminClient,
     AsyncEncoreClient,
     EncoreClient,
+    Explanation,
+    FeatureContribution,
+    FeatureContributions,
     FeedbackEvent,
     GenreNeighbors,
     GenreProbability,
     GenreStatus,
     InvalidRequestError,
+    MemberContribution,
     Outcome,
     Profile,
     RecommendedItem,
@@ -42,6 +46,31 @@ def test_score_returns_what_the_server_says_in_the_order_asked(call: Call) -> No
         model_version="m1",
         request_id="r-1",
     )
+
+
+def test_an_explanation_is_told_in_the_words_of_the_client(
+    call: Call, server: ScriptedServer
+) -> None:
+    scored = call("score", "u", ["a"], explain=True, top_features=1)
+    (seen,) = server.seen["Score"]
+    assert (seen.request.explain, seen.request.top_features) == (True, 1)
+    features = FeatureContributions(
+        base=0.5,
+        features=(FeatureContribution("age", "static", 2.0),),
+        rest=0.5,
+        families={"static": 2.5},
+    )
+    told = Explanation(
+        logit=0.0,
+        intercept=-2.0,
+        members=(
+            MemberContribution("jenn", 1.0, 0.5, 0.5, None),
+            MemberContribution("lightgbm", 3.0, 0.5, 1.5, features),
+        ),
+        branch_cosine=0.25,
+        sunk=False,
+    )
+    assert scored.explanations == (told,)
 
 
 def test_a_request_carries_domain_user_context_profile_token_and_id(

@@ -50,8 +50,10 @@ def code_of(encore: RunningServer, method: str, message: bytes) -> str:
         user=USERS,
         object_ids=IDS,
         context=FIELDS,
-        profile=INT32,
+        profile=st.one_of(st.integers(0, 2), INT32),
         include_members=st.booleans(),
+        explain=st.booleans(),
+        top_features=st.one_of(st.integers(0, 100), INT32),
         request_id=WORDS,
     )
 )

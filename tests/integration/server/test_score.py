@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import grpc
 import pytest
 
@@ -36,6 +38,36 @@ def test_members_are_told_only_when_asked_for(encore: RunningServer) -> None:
     ask.include_members = True
     members = {m.member: list(m.probabilities) for m in encore.api.Score(ask).members}
     assert members == {"felu": [0.8], "lightgbm": [0.4]}
+
+
+def test_probabilities_are_explained_only_when_asked_for(encore: RunningServer) -> None:
+    ask = pb.ScoreRequest(domain="music", object_ids=["t00", "t10"])
+    assert not encore.api.Score(ask).explanations
+    ask.explain = True
+    reply = encore.api.Score(ask)
+    assert len(reply.explanations) == 2
+    for told, probability in zip(reply.explanations, reply.probabilities, strict=True):
+        assert told.logit == pytest.approx(math.log(probability / (1.0 - probability)))
+        added = sum(member.contribution for member in told.members)
+        assert told.intercept + added == pytest.approx(told.logit)
+        assert not told.HasField("branch_cosine")
+        felu, lightgbm = told.members
+        assert not felu.HasField("features")
+        assert [f.feature for f in lightgbm.features.features] == ["times_taken", "age"]
+        assert {f.family for f in lightgbm.features.families} == {"activity", "static"}
+
+
+def test_an_explanation_names_as_many_features_as_asked(encore: RunningServer) -> None:
+    ask = pb.ScoreRequest(domain="music", object_ids=["t00"], explain=True, top_features=1)
+    (told,) = encore.api.Score(ask).explanations
+    features = told.members[-1].features
+    assert [f.feature for f in features.features] == ["times_taken"]
+    assert features.rest == 0.25
+
+
+def test_fifty_objects_are_explained_in_one_call(encore: RunningServer) -> None:
+    ask = pb.ScoreRequest(domain="music", object_ids=["t00"] * 50, explain=True)
+    assert len(encore.api.Score(ask).explanations) == 50
 
 
 def test_ten_thousand_objects_fit_into_one_call(encore: RunningServer) -> None:
@@ -79,6 +111,13 @@ def test_a_request_without_an_id_gets_one(encore: RunningServer) -> None:
         (pb.ScoreRequest(domain="music"), ["object_ids"]),
         (pb.ScoreRequest(domain="music", object_ids=["a"] * 10_001), ["object_ids"]),
         (pb.ScoreRequest(domain="music", object_ids=["a", "b", "c", ""]), ["object_ids[3]"]),
+        (pb.ScoreRequest(domain="music", object_ids=["a"] * 51, explain=True), ["object_ids"]),
+        (pb.ScoreRequest(domain="music", explain=True), ["object_ids"]),
+        (pb.ScoreRequest(domain="music", object_ids=["a"], top_features=-1), ["top_features"]),
+        (
+            pb.ScoreRequest(domain="music", object_ids=["a"], explain=True, top_features=101),
+            ["top_features"],
+        ),
         (pb.ScoreRequest(domain="music", object_ids=["a\0"]), ["object_ids[0]"]),
         (pb.ScoreRequest(domain="music", object_ids=["a" * 257]), ["object_ids[0]"]),
         (

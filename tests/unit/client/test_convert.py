@@ -83,8 +83,19 @@ def test_one_id_in_place_of_several_is_refused() -> None:
             context=None,
             profile=Profile.FULL,
             include_members=False,
+            explain=False,
+            top_features=10,
             request_id="",
         )
+
+
+def test_what_an_explanation_lacks_is_none() -> None:
+    answer = recommender_service_pb2.ScoreResponse()
+    answer.explanations.add(logit=-50.0, sunk=True).members.add(member="felu")
+    (told,) = convert.scored_objects(answer).explanations
+    assert told.sunk
+    assert told.branch_cosine is None
+    assert told.members[0].features is None
 
 
 def test_a_user_is_an_id_or_more() -> None:

@@ -76,11 +76,23 @@ def test_more_categories_than_bins_are_no_reason_to_print(
 def test_contributions_add_up_to_the_logits() -> None:
     model = TRAINER.fit(examples(500, seed=1), examples(200, seed=2), seed=0)
     batch = random_batch(COLUMNS, 30, seed=3)
-    names, parts = model.contributions(batch)
-    assert parts.shape == (30, len(names) + 1)
-    np.testing.assert_allclose(parts.sum(axis=1), model.predict(batch), atol=1e-9)
-    assert names[int(np.argmax(np.abs(parts[:, :-1]).mean(axis=0)))] == "user_0"
-    assert model.contributions(batch.take(slice(0, 0)))[1].shape == (0, len(names) + 1)
+    told = model.contributions(batch)
+    assert told.parts.shape == (30, len(told.names))
+    np.testing.assert_allclose(
+        told.base + told.parts.sum(axis=1), model.predict(batch), rtol=0, atol=1e-9
+    )
+    assert told.names[int(np.argmax(np.abs(told.parts).mean(axis=0)))] == "user_0"
+    none = model.contributions(batch.take(slice(0, 0)))
+    assert (none.base.shape, none.parts.shape) == ((0,), (0, len(told.names)))
+
+
+def test_contributions_know_the_family_of_their_column() -> None:
+    model = TRAINER.fit(examples(500, seed=1), None, seed=0, iterations=2)
+    told = model.contributions(random_batch(COLUMNS, 1, seed=3))
+    families = {c.name: c.family for c in COLUMNS.numbers} | {
+        c.name: c.family for c in COLUMNS.codes if c.name in CATEGORIES
+    }
+    assert dict(zip(told.names, told.families, strict=True)) == families
 
 
 def test_large_batches_score_like_small_ones() -> None:

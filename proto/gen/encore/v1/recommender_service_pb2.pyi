@@ -78,6 +78,8 @@ class ScoreRequest(_message.Message):
     PROFILE_FIELD_NUMBER: _builtins.int
     INCLUDE_MEMBERS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
+    TOP_FEATURES_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
     """Name of the domain, such as "music"."""
     profile: _common_pb2.Profile.ValueType
@@ -86,6 +88,10 @@ class ScoreRequest(_message.Message):
     """Also return what each member says."""
     request_id: _builtins.str
     """Id for logs, echoed in the answer; the server makes one up when empty. At most 128 bytes."""
+    explain: _builtins.bool
+    """Also say why: at most 50 object_ids then, since each costs milliseconds to tens of them."""
+    top_features: _builtins.int
+    """How many features each explanation names, 1 to 100; 0 means 10. Counts only with explain."""
     @_builtins.property
     def user(self) -> _common_pb2.User:
         """Who would come back."""
@@ -108,10 +114,12 @@ class ScoreRequest(_message.Message):
         profile: _common_pb2.Profile.ValueType = ...,
         include_members: _builtins.bool = ...,
         request_id: _builtins.str = ...,
+        explain: _builtins.bool = ...,
+        top_features: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "domain", b"domain", "include_members", b"include_members", "object_ids", b"object_ids", "profile", b"profile", "request_id", b"request_id", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "domain", b"domain", "explain", b"explain", "include_members", b"include_members", "object_ids", b"object_ids", "profile", b"profile", "request_id", b"request_id", "top_features", b"top_features", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -129,6 +137,7 @@ class ScoreResponse(_message.Message):
     MISSING_IDS_FIELD_NUMBER: _builtins.int
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    EXPLANATIONS_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
     """Version of the model that answered."""
     request_id: _builtins.str
@@ -149,6 +158,10 @@ class ScoreResponse(_message.Message):
     def missing_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Asked ids that the log has never shown; they are scored as new objects."""
 
+    @_builtins.property
+    def explanations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Explanation]:
+        """Why the probability at the same position is what it is, when asked for."""
+
     def __init__(
         self,
         *,
@@ -158,10 +171,11 @@ class ScoreResponse(_message.Message):
         missing_ids: _abc.Iterable[_builtins.str] | None = ...,
         model_version: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        explanations: _abc.Iterable[Global___Explanation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "missing_ids", b"missing_ids", "model_version", b"model_version", "object_ids", b"object_ids", "probabilities", b"probabilities", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanations", b"explanations", "members", b"members", "missing_ids", b"missing_ids", "model_version", b"model_version", "object_ids", b"object_ids", "probabilities", b"probabilities", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -194,6 +208,189 @@ class MemberScores(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MemberScores: _TypeAlias = MemberScores  # noqa: Y015
+
+@_typing.final
+class Explanation(_message.Message):
+    """Why a probability is what it is: logit is the sum of intercept and all contributions of members."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOGIT_FIELD_NUMBER: _builtins.int
+    INTERCEPT_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    BRANCH_COSINE_FIELD_NUMBER: _builtins.int
+    SUNK_FIELD_NUMBER: _builtins.int
+    logit: _builtins.float
+    """Log-odds of the probability."""
+    intercept: _builtins.float
+    """The constant of the stack, which weighs the members."""
+    branch_cosine: _builtins.float
+    """Cosine of JENN's user and object branches, -1 to 1: how well the two match before it sees the
+    context. Absent when JENN does not answer (the light profile) and when sunk.
+    """
+    sunk: _builtins.bool
+    """A member could not score the object, so it was put last: there is nothing to add up."""
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___MemberContribution]:
+        """What each member adds; empty when sunk."""
+
+    def __init__(
+        self,
+        *,
+        logit: _builtins.float = ...,
+        intercept: _builtins.float = ...,
+        members: _abc.Iterable[Global___MemberContribution] | None = ...,
+        branch_cosine: _builtins.float | None = ...,
+        sunk: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_branch_cosine", b"_branch_cosine", "branch_cosine", b"branch_cosine"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_branch_cosine", b"_branch_cosine", "branch_cosine", b"branch_cosine", "intercept", b"intercept", "logit", b"logit", "members", b"members", "sunk", b"sunk"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__branch_cosine: _TypeAlias = _typing.Literal["branch_cosine"]  # noqa: Y015
+    _WhichOneofArgType__branch_cosine: _TypeAlias = _typing.Literal["_branch_cosine", b"_branch_cosine"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__branch_cosine) -> _WhichOneofReturnType__branch_cosine | None: ...
+
+Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
+
+@_typing.final
+class MemberContribution(_message.Message):
+    """What one member adds to the logit of an explanation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    LOGIT_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    CONTRIBUTION_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
+    member: _builtins.str
+    """Name of the member."""
+    logit: _builtins.float
+    """Log-odds of what the member says by itself."""
+    weight: _builtins.float
+    """Its weight in the stack."""
+    contribution: _builtins.float
+    """weight times logit."""
+    @_builtins.property
+    def features(self) -> Global___FeatureContributions:
+        """Why the member says so; absent for members that cannot tell features apart (the nets)."""
+
+    def __init__(
+        self,
+        *,
+        member: _builtins.str = ...,
+        logit: _builtins.float = ...,
+        weight: _builtins.float = ...,
+        contribution: _builtins.float = ...,
+        features: Global___FeatureContributions | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["features", b"features"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contribution", b"contribution", "features", b"features", "logit", b"logit", "member", b"member", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MemberContribution: _TypeAlias = MemberContribution  # noqa: Y015
+
+@_typing.final
+class FeatureContributions(_message.Message):
+    """Why a member says what it says. Its logit is the sum of base and families; it is also the sum of
+    base, features and rest. Contributions are SHAP values, in the member's log-odds: the member's
+    weight turns them into the explanation's.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
+    REST_FIELD_NUMBER: _builtins.int
+    FAMILIES_FIELD_NUMBER: _builtins.int
+    base: _builtins.float
+    """What the member says before it sees any feature."""
+    rest: _builtins.float
+    """What all features that are not named add together."""
+    @_builtins.property
+    def features(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeatureContribution]:
+        """The features that add or take most, the strongest first; none that adds nothing."""
+
+    @_builtins.property
+    def families(self) -> _containers.RepeatedCompositeFieldContainer[Global___FamilyContribution]:
+        """What the features of each family add together, for every family that the member sees."""
+
+    def __init__(
+        self,
+        *,
+        base: _builtins.float = ...,
+        features: _abc.Iterable[Global___FeatureContribution] | None = ...,
+        rest: _builtins.float = ...,
+        families: _abc.Iterable[Global___FamilyContribution] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "families", b"families", "features", b"features", "rest", b"rest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FeatureContributions: _TypeAlias = FeatureContributions  # noqa: Y015
+
+@_typing.final
+class FeatureContribution(_message.Message):
+    """What one feature adds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEATURE_FIELD_NUMBER: _builtins.int
+    FAMILY_FIELD_NUMBER: _builtins.int
+    CONTRIBUTION_FIELD_NUMBER: _builtins.int
+    feature: _builtins.str
+    """Name of the feature, as DebugFeatures names its column."""
+    family: _builtins.str
+    """Its family."""
+    contribution: _builtins.float
+    """What it adds to the member's log-odds."""
+    def __init__(
+        self,
+        *,
+        feature: _builtins.str = ...,
+        family: _builtins.str = ...,
+        contribution: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contribution", b"contribution", "family", b"family", "feature", b"feature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FeatureContribution: _TypeAlias = FeatureContribution  # noqa: Y015
+
+@_typing.final
+class FamilyContribution(_message.Message):
+    """What one family of features adds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAMILY_FIELD_NUMBER: _builtins.int
+    CONTRIBUTION_FIELD_NUMBER: _builtins.int
+    family: _builtins.str
+    """Name of the family: "static", "activity", "affinity", "outcome", "latent", "sequence",
+    "catalogue", or "context" for what the request says of its circumstances.
+    """
+    contribution: _builtins.float
+    """What its features add to the member's log-odds."""
+    def __init__(
+        self,
+        *,
+        family: _builtins.str = ...,
+        contribution: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contribution", b"contribution", "family", b"family"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FamilyContribution: _TypeAlias = FamilyContribution  # noqa: Y015
 
 @_typing.final
 class RecommendRequest(_message.Message):
