@@ -56,8 +56,8 @@ class ExampleTable:
 def base_rows(log: EventLog, *, base_share: float, test_start: float) -> int:
     """How many rows of the log form the base period.
 
-    It ends where `base_share` of the examples have passed whose labels are known when the test
-    block begins: of what comes later not even the length counts.
+    `base_share` of the rows up to the last example whose label is known when the test block begins,
+    but all rows before the first of these: of what comes later not even the length counts.
 
     Raises:
         NotEnoughDataError: no label is known by then.
@@ -68,7 +68,7 @@ def base_rows(log: EventLog, *, base_share: float, test_start: float) -> int:
             "no label is known when the test block begins: give a longer log or a shorter label "
             "horizon"
         )
-    return int(known[int(len(known) * base_share)])
+    return max(int(known[0]), int((known[-1] + 1) * base_share))
 
 
 def replay_examples(
