@@ -45,8 +45,7 @@ def run_apart(job: Job, progress: Progress | None = None) -> list[Measured]:
     """Fit and measure in a new process, whose progress is passed on; it ends with this call.
 
     Raises:
-        EncoreError: what the fit raised on purpose.
-        FitFailedError: it failed in another way, or was killed, for want of memory say.
+        FitFailedError: it was refused or failed, or was killed, for want of memory say.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
@@ -60,8 +59,6 @@ def run_apart(job: Job, progress: Progress | None = None) -> list[Measured]:
                 progress(*content)
             elif kind == "done":
                 return list(content)
-            elif kind == "refused":
-                raise content
             elif kind == "failed":
                 raise FitFailedError(f"{job.name} could not be fitted: {content}")
     except EOFError:
@@ -83,7 +80,7 @@ def _work(job: Job, sender: Connection) -> None:
     try:
         say("done", run_job(job, lambda what, done: say("progress", (what, done))))
     except EncoreError as error:
-        say("refused", error)
+        say("failed", str(error))
     except KeyboardInterrupt:
         pass
     except Exception as error:

@@ -46,6 +46,13 @@ NOTES = (
 )
 
 
+NO_GAP = (
+    "The horizon takes too much of this log: train and tune follow each other without waiting for "
+    "labels; before the test block they do wait."
+)
+"""Said where `Blocks.gapped` is false."""
+
+
 def zoo_report(domain: str, run: ZooRun, plan: Plan, notes: Sequence[str]) -> dict[str, Any]:
     """Everything that a run found, as plain values."""
     return {
@@ -57,7 +64,7 @@ def zoo_report(domain: str, run: ZooRun, plan: Plan, notes: Sequence[str]) -> di
         "blocks": run.blocks,
         "inner_gap": run.gapped,
         "test_rows": run.test_rows,
-        "notes": [*notes, *NOTES],
+        "notes": [*notes, *([] if run.gapped else [NO_GAP]), *NOTES],
         "rival": run.rival,
         "taken_from_an_earlier_run": run.kept,
         "models": [_row(row, run) for row in run.rows],
