@@ -83,14 +83,16 @@ def measure(name: str, table: ZooTable, plan: Plan, progress: Progress | None = 
     chosen = trainer.fit(train, tune, seed=plan.seed, progress=_named(progress, f"{name}: choose"))
     tuned_s = time.perf_counter() - began
     tune_auc = auc(tune.labels.astype(np.int8), chosen.probabilities(tune.features))
-    del train, tune
+    iterations = chosen.iterations()
+    # The peak is that of the larger fit, not of both models together.
+    del train, tune, chosen
     began = time.perf_counter()
     everything = _examples(table, entry, blocks.all)
     final = trainer.fit(
         everything,
         None,
         seed=plan.seed,
-        iterations=chosen.iterations(),
+        iterations=iterations,
         progress=_named(progress, f"{name}: refit"),
     )
     fit_s = tuned_s + time.perf_counter() - began
