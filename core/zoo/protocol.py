@@ -80,7 +80,7 @@ def measure(name: str, table: ZooTable, plan: Plan, progress: Progress | None = 
     began = time.perf_counter()
     train = _examples(table, entry, blocks.train)
     tune = _examples(table, replace(entry, max_rows=None), blocks.tune)
-    chosen = trainer.fit(train, tune, seed=plan.seed, progress=_named(progress, f"{name}: choose"))
+    chosen = trainer.fit(train, tune, seed=plan.seed, progress=_begun(progress, f"{name}: choose"))
     tuned_s = time.perf_counter() - began
     tune_auc = auc(tune.labels.astype(np.int8), chosen.probabilities(tune.features))
     iterations = chosen.iterations()
@@ -93,7 +93,7 @@ def measure(name: str, table: ZooTable, plan: Plan, progress: Progress | None = 
         None,
         seed=plan.seed,
         iterations=iterations,
-        progress=_named(progress, f"{name}: refit"),
+        progress=_begun(progress, f"{name}: refit"),
     )
     fit_s = tuned_s + time.perf_counter() - began
     peak = peak_bytes()
@@ -203,5 +203,9 @@ def peak_bytes() -> int:
     return int(peak) * (1 if sys.platform == "darwin" else 1024)
 
 
-def _named(progress: Progress | None, stage: str) -> Progress | None:
-    return None if progress is None else lambda _, done: progress(stage, done)
+def _begun(progress: Progress | None, stage: str) -> Progress | None:
+    """The progress of a stage that begins now: most libraries say nothing until they are done."""
+    if progress is None:
+        return None
+    progress(stage, 0.0)
+    return lambda _, done: progress(stage, done)

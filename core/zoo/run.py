@@ -42,6 +42,7 @@ class ZooRun:
         blocks: rows of each block.
         gapped: see `core.training.Blocks`.
         test_rows: scored rows.
+        examples: all rows after the base period.
     """
 
     rows: list[Measured]

@@ -101,6 +101,10 @@ def test_the_sequence_cnn_sees_what_was_taken_lately() -> None:
     assert auc(test.labels.astype(np.int8), model.probabilities(test.features)) > 0.9
 
 
+def test_every_recipe_has_a_zoo_of_its_size() -> None:
+    assert set(ZOO_SETTINGS) == set(RECIPES)
+
+
 def test_a_cap_on_rows_lowers_every_limit_and_raises_none() -> None:
     limits = RowLimits(rbf_svm=50, random_forest=None).capped(100)
     assert limits.rbf_svm == 50
