@@ -57,7 +57,7 @@ PLAIN: Mapping[str, Build] = {
     ),
     # Leaves of half a percent of the rows, so that a leaf's share is a probability.
     "decision_tree": lambda _, rows, seed: DecisionTreeClassifier(
-        min_samples_leaf=max(10, rows // 200), random_state=seed
+        min_samples_leaf=min(max(50, rows // 200), rows // 10), random_state=seed
     ),
     "random_forest": lambda settings, _, seed: RandomForestClassifier(
         settings.trees, min_samples_leaf=settings.leaf_rows, random_state=seed

@@ -72,6 +72,8 @@ class SeluHybrid(Hybrid):
         self, columns: Columns, zoo: ZooSettings, standardiser: Standardiser, codebook: Codebook
     ) -> None:
         super().__init__(columns, zoo, standardiser, codebook)
+        # Ordinary dropout would undo the normalisation, and so would much of its own kind.
+        self.deep[-1] = nn.AlphaDropout(self.settings.dropout / 5)
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+LABEL_WIDTH = 130.0
+LABEL_HEIGHT = 10.0
+"""Of a model's label, in pixels of the sheet before it is saved."""
 
 
 def plot_zoo(report: Mapping[str, Any], path: Path) -> None:
@@ -15,24 +19,42 @@ def plot_zoo(report: Mapping[str, Any], path: Path) -> None:
     sheet = Figure(figsize=(10, 7), layout="constrained")
     FigureCanvasAgg(sheet)
     axes = sheet.subplots()
-    for row in report["models"]:
-        if row["roc_auc"] is None:
-            continue
+    rows = [row for row in report["models"] if row["roc_auc"] is not None]
+    for row in rows:
         auc, latency = row["roc_auc"], row["ms_per_100_rows"]
         low, high = row["roc_auc_low"] or auc, row["roc_auc_high"] or auc
-        is_ensemble = row["name"].startswith("ensemble")
-        colour = "tab:red" if is_ensemble else "tab:blue"
+        colour = "tab:red" if row["name"].startswith("ensemble") else "tab:blue"
         reach = [[max(auc - low, 0.0)], [max(high - auc, 0.0)]]
-        axes.errorbar([latency], [auc], yerr=reach, fmt="o", color=colour, capsize=2, alpha=0.8)
-        axes.annotate(
-            row["title"], (latency, auc), xytext=(5, 4), textcoords="offset points", fontsize=7
-        )
+        axes.errorbar([latency], [auc], yerr=reach, fmt="o", color=colour, capsize=2, alpha=0.4)
     axes.set_xscale("log")
     axes.set_xlabel("ms per 100 rows, one thread")
     axes.set_ylabel("ROC-AUC on the test block, 95 % over users")
     axes.set_title(f"{report['domain']}: {report['test_rows']:,} test rows, scored once")
     axes.grid(visible=True, alpha=0.3)
+    places: list[tuple[float, float]] = []
+    for row in sorted(rows, key=lambda row: row["roc_auc"]):
+        point = axes.transData.transform((row["ms_per_100_rows"], row["roc_auc"]))
+        places.append(free_place((point[0] + 7.0, point[1] + 3.0), places))
+        across, up = axes.transAxes.inverted().transform(places[-1])
+        axes.annotate(
+            row["title"],
+            (row["ms_per_100_rows"], row["roc_auc"]),
+            xytext=(float(across), float(up)),
+            textcoords="axes fraction",
+            fontsize=7,
+            arrowprops={"arrowstyle": "-", "alpha": 0.3, "linewidth": 0.5},
+        )
     sheet.savefig(path, dpi=150)
+
+
+def free_place(
+    wanted: tuple[float, float], taken: Sequence[tuple[float, float]]
+) -> tuple[float, float]:
+    """The lowest place above the wanted one at which a label covers none of the others."""
+    x, y = wanted
+    while any(abs(x - left) < LABEL_WIDTH and abs(y - low) < LABEL_HEIGHT for left, low in taken):
+        y += LABEL_HEIGHT / 4
+    return x, y
 
 
 def plot_leaks(report: Mapping[str, Any], path: Path) -> None:

@@ -27,7 +27,7 @@ NOTES = (
     "Test block scored once by each model, after it was refitted on all labels known before it.",
     "Rounds and epochs were chosen on tune and repeated; methods without them were fitted on the "
     "train block for the AUC on tune.",
-    "Fitted rows are the latest of all matured rows: slow methods take fewer, see `limits`.",
+    "Fitted rows are the latest of all matured rows: slow methods take fewer.",
     "Of the ensemble, tune AUC is that of the mean of its members' logits (its stack is fitted on "
     "a block after tune); its seconds are those of all three fits of its members, its peak that "
     "of the one process that fitted both profiles.",

@@ -21,7 +21,7 @@ class RowLimits:
     gradient_boosting: int | None = 50_000
     """Sorts every column at every split; its histogram twin takes all rows."""
     linear_svm: int | None = 100_000
-    rbf_svm: int | None = 8_000
+    rbf_svm: int | None = 5_000
     """Quadratic in the rows, and every support vector is met again at every prediction."""
     nearest_neighbours: int | None = 20_000
     """Every row is met again at every prediction."""

@@ -20,7 +20,7 @@ from core.publish import evaluate_log
 from core.testing_domain import ONE_THREAD, SMALL_DOMAIN, small_log
 from core.zoo.child import Job, run_job
 from core.zoo.figures import zoo_figures
-from core.zoo.plot import plot_zoo
+from core.zoo.plot import LABEL_HEIGHT, free_place, plot_zoo
 from core.zoo.protocol import Measured, Plan, peak_bytes
 from core.zoo.report import zoo_markdown, zoo_report
 from core.zoo.run import check_libraries, rival_of, run_zoo
@@ -178,3 +178,11 @@ def test_the_peak_of_a_process_is_at_least_what_it_has_touched() -> None:
     before = peak_bytes()
     held = np.ones(40_000_000 // 8)
     assert peak_bytes() >= max(before, held.nbytes)
+
+
+def test_a_label_moves_up_until_it_covers_no_other() -> None:
+    assert free_place((10.0, 20.0), []) == (10.0, 20.0)
+    assert free_place((10.0, 20.0), [(500.0, 20.0)]) == (10.0, 20.0)
+    across, up = free_place((10.0, 20.0), [(12.0, 21.0), (10.0, 32.0)])
+    assert across == 10.0
+    assert up >= 32.0 + LABEL_HEIGHT
