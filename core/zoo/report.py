@@ -47,10 +47,10 @@ NOTES = (
 
 
 NO_GAP = (
-    "The horizon takes too much of this log: train and tune follow each other without waiting for "
-    "labels; before the test block they do wait."
+    "Train and tune follow each other without waiting for labels, as this log asks; the test block "
+    "does wait."
 )
-"""Said where `Blocks.gapped` is false."""
+"""Said of logs without `LabelRule.inner_gap`."""
 
 
 def zoo_report(domain: str, run: ZooRun, plan: Plan, notes: Sequence[str]) -> dict[str, Any]:
@@ -62,9 +62,9 @@ def zoo_report(domain: str, run: ZooRun, plan: Plan, notes: Sequence[str]) -> di
         "settings": asdict(plan.settings),
         "examples": run.examples,
         "blocks": run.blocks,
-        "inner_gap": run.gapped,
+        "inner_gap": run.inner_gap,
         "test_rows": run.test_rows,
-        "notes": [*notes, *([] if run.gapped else [NO_GAP]), *NOTES],
+        "notes": [*notes, *([] if run.inner_gap else [NO_GAP]), *NOTES],
         "rival": run.rival,
         "taken_from_an_earlier_run": run.kept,
         "models": [_row(row, run) for row in run.rows],

@@ -40,7 +40,7 @@ class ZooRun:
         differences: by row, the AUC of the ensemble's full profile less the row's.
         rival: the model that is best on tune, the ensemble left out; None where there is none.
         blocks: rows of each block.
-        gapped: see `core.training.Blocks`.
+        inner_gap: see `core.log.LabelRule`.
         test_rows: scored rows.
         examples: all rows after the base period.
     """
@@ -50,7 +50,7 @@ class ZooRun:
     differences: dict[str, PairedDifference]
     rival: str | None
     blocks: dict[str, int]
-    gapped: bool
+    inner_gap: bool
     test_rows: int
     examples: int
 
@@ -59,9 +59,14 @@ def replay_zoo(
     domain: Domain, log: EventLog, plan: Plan, progress: Progress | None = None
 ) -> ZooTable:
     """One replay, shared by all models."""
-    state = State(domain.schema, domain.label_rule.horizon_s, domain.tie_rule)
+    state = State(domain.schema, log.label_rule.horizon_s, domain.tie_rule)
     table = replay_examples(
-        log, state, base_share=plan.recipe.base_share, seed=plan.seed, progress=progress
+        log,
+        state,
+        base_share=plan.recipe.base_share,
+        test_start=plan.recipe.test_start,
+        seed=plan.seed,
+        progress=progress,
     )
     codes, columns = trail_codes(log, table.row, plan.settings.trail)
     return ZooTable(table, codes, columns)
@@ -126,7 +131,7 @@ def run_zoo(
         differences=differences,
         rival=rival_of(rows),
         blocks=blocks.sizes(),
-        gapped=blocks.gapped,
+        inner_gap=table.examples.inner_gap,
         test_rows=int(test.sum()),
         examples=len(table.examples),
     )

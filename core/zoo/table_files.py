@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,8 @@ from core.examples import ExampleTable
 from core.state.columns import Columns, FeatureBatch
 from core.zoo.trail import with_trail
 
-_PLAIN = ("labels", "position", "matures_position", "row", "user", "object")
+_FACTS = "facts.json"
+"""What the table says beside its arrays."""
 
 
 @dataclass(frozen=True)
@@ -34,33 +37,48 @@ class ZooTable:
         batch = self.examples.features.take(rows)
         return with_trail(batch, self.trail[rows], self.trail_columns)
 
-    def _arrays(self) -> dict[str, NDArray[np.generic]]:
-        arrays = {name: getattr(self.examples, name) for name in _PLAIN}
+    def _parts(self) -> tuple[dict[str, NDArray[np.generic]], dict[str, object]]:
+        """The arrays by name, and the table's other fields."""
         features = self.examples.features
-        return {**arrays, "numbers": features.numbers, "codes": features.codes, "trail": self.trail}
+        arrays: dict[str, NDArray[np.generic]] = {
+            "numbers": features.numbers,
+            "codes": features.codes,
+            "trail": self.trail,
+        }
+        facts: dict[str, object] = {}
+        for field in fields(self.examples):
+            value = getattr(self.examples, field.name)
+            if isinstance(value, np.ndarray):
+                arrays[field.name] = value
+            elif field.name != "features":
+                facts[field.name] = value
+        return arrays, facts
 
     def digest(self) -> str:
         """SHA-256 of all that a fit may see: equal features and labels, equal digest."""
-        total = hashlib.sha256(repr((self.examples.features.columns, self.trail_columns)).encode())
-        for name, array in self._arrays().items():
+        arrays, facts = self._parts()
+        layout = (self.examples.features.columns, self.trail_columns, facts)
+        total = hashlib.sha256(repr(layout).encode())
+        for name, array in arrays.items():
             total.update(f"{name} {array.dtype} {array.shape}".encode())
             total.update(np.ascontiguousarray(array).view(np.uint8).data)
         return total.hexdigest()
 
     def write(self, directory: Path) -> None:
-        """Write every array into an existing directory."""
-        for name, array in self._arrays().items():
+        """Write everything but the layout of the columns into an existing directory."""
+        arrays, facts = self._parts()
+        for name, array in arrays.items():
             np.save(directory / f"{name}.npy", array)
+        (directory / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
 
     @classmethod
     def open(cls, directory: Path, columns: Columns, trail_columns: Columns) -> ZooTable:
         """What `write` wrote, by memory map, read-only."""
-
-        def array(name: str) -> NDArray[np.generic]:
-            mapped: NDArray[np.generic] = np.load(directory / f"{name}.npy", mmap_mode="r")
-            return mapped
-
-        features = FeatureBatch(columns, array("numbers"), array("codes"))  # type: ignore[arg-type]
-        plain = {name: array(name) for name in _PLAIN}
-        examples = ExampleTable(features=features, **plain)  # type: ignore[arg-type]
-        return cls(examples, array("trail"), trail_columns)  # type: ignore[arg-type]
+        facts = json.loads((directory / _FACTS).read_text(encoding="utf-8"))
+        arrays: dict[str, Any] = {
+            path.stem: np.load(path, mmap_mode="r") for path in directory.glob("*.npy")
+        }
+        features = FeatureBatch(columns, arrays.pop("numbers"), arrays.pop("codes"))
+        trail = arrays.pop("trail")
+        examples = ExampleTable(features=features, **arrays, **facts)
+        return cls(examples, trail, trail_columns)

@@ -125,8 +125,15 @@ def leaks(
     trainer = RECIPES[recipe](Compute(threads=threads))["lightgbm"]
     with progress_bars() as report:
         log = _read(chosen, data, log_format, report)
-        state = State(chosen.schema, chosen.label_rule.horizon_s, chosen.tie_rule)
-        table = replay_examples(log, state, base_share=steps.base_share, seed=seed, progress=report)
+        state = State(chosen.schema, log.label_rule.horizon_s, chosen.tie_rule)
+        table = replay_examples(
+            log,
+            state,
+            base_share=steps.base_share,
+            test_start=steps.test_start,
+            seed=seed,
+            progress=report,
+        )
         found = climb(log, chosen.schema, table, steps, trainer, seed=seed, progress=report)
     content = ladder_report(domain, found, table, steps, seed=seed, notes=log.notes)
     _write(out, "leaks", content, ladder_markdown, plot_leaks)

@@ -63,7 +63,9 @@ def log() -> EventLog:
 @pytest.fixture(scope="module")
 def table(log: EventLog) -> ExampleTable:
     state = State(SMALL_SCHEMA, RULE.horizon_s, TieRule.ROW)
-    return replay_examples(log, state, base_share=RECIPE.base_share, seed=0)
+    return replay_examples(
+        log, state, base_share=RECIPE.base_share, test_start=RECIPE.test_start, seed=0
+    )
 
 
 def test_a_coin_is_found_by_counts_of_the_future_and_not_by_the_past(
