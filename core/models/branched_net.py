@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.models.codebook import Codebook
+from core.models.logit_net import LogitNet
 from core.models.net_inputs import BranchInput, CodeTable, Standardiser
 from core.models.settings import NetSettings
 from core.schema import Branch
@@ -47,14 +48,13 @@ class SplitLinear(nn.Module):
         return total
 
 
-class BranchedNet(nn.Module):
+class BranchedNet(LogitNet):
     """Branches of a net; children add `joint`.
 
     The three branch methods and `joint` are apart so that a served net may reuse the branch of
     a user or an object: `forward` is their plain composition.
     """
 
-    member: ClassVar[str]
     activation: ClassVar[type[nn.Module]]
     embeds_objects: ClassVar[bool]
     """Whether object ids have free embeddings; without, new objects lose nothing."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.models.base import Examples, Progress, drawn
-from core.models.branched_net import BranchedNet
+from core.models.logit_net import LogitNet
 from core.models.settings import NetSettings
 from core.state.columns import FeatureBatch
 
@@ -20,7 +20,7 @@ PREDICT_ROWS = 16_384
 
 
 def train_net(
-    net: BranchedNet,
+    net: LogitNet,
     train: Examples,
     tune: Examples | None,
     *,
@@ -55,7 +55,7 @@ def train_net(
     return epochs if tune is None else best_epochs
 
 
-def predict_rows(net: BranchedNet, batch: FeatureBatch) -> NDArray[np.float64]:
+def predict_rows(net: LogitNet, batch: FeatureBatch) -> NDArray[np.float64]:
     """Logits (n,) by the plain path, PREDICT_ROWS rows at a time."""
     net.eval()
     with torch.inference_mode():
@@ -91,7 +91,7 @@ def masked_batches(
 
 
 def _run_epoch(
-    net: BranchedNet,
+    net: LogitNet,
     optimiser: torch.optim.Optimizer,
     train: Examples,
     *,
@@ -110,7 +110,7 @@ def _run_epoch(
         optimiser.step()
 
 
-def _optimiser(net: BranchedNet) -> torch.optim.Optimizer:
+def _optimiser(net: LogitNet) -> torch.optim.Optimizer:
     settings = net.settings
     tables = net.tables()
     kept_apart = {id(table) for table in tables}

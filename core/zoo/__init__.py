@@ -1,0 +1,1 @@
+"""The bench: the model zoo beside the ensemble, and the ladder of leaks."""
