@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,9 @@ from core.state.columns import FeatureBatch
 from core.state.latent_fit import fit_latent
 from core.state.replay import Replay
 from core.state.state import State
+
+REFIT_GROWTH = 1.4
+"""A log so much longer than at the latest fit is factorised again: the cost stays linear."""
 
 Stage = Callable[[str, float], None]
 """Called with the name of the stage and the fraction of it that is done."""
@@ -71,6 +76,14 @@ def base_rows(log: EventLog, *, base_share: float, test_start: float) -> int:
     return max(int(known[0]), int((known[-1] + 1) * base_share))
 
 
+def _refits(base: int, n: int) -> list[int]:
+    """Rows before which the latent vectors are fitted: the base period's end, then at growth."""
+    rows = [base]
+    while max(rows[-1], 1) * REFIT_GROWTH < n:
+        rows.append(math.ceil(max(rows[-1], 1) * REFIT_GROWTH))
+    return rows
+
+
 def replay_examples(
     log: EventLog,
     state: State,
@@ -83,7 +96,9 @@ def replay_examples(
     """Roll an empty state over the whole log and collect the examples.
 
     The log begins with the base period (`base_rows`): it fills counters and fits the latent
-    vectors, and none of its rows is an example. Afterwards the state stands at the end of the log.
+    vectors, and none of its rows is an example. The vectors are fitted anew each time the log has
+    grown by `REFIT_GROWTH`, on what has passed by then. Afterwards the state stands at the end of
+    the log.
 
     Raises:
         NotEnoughDataError: no example lies after the base period.
@@ -92,13 +107,15 @@ def replay_examples(
     base = base_rows(log, base_share=base_share, test_start=test_start)
     report = progress or (lambda *_: None)
     replay.run(base, progress=lambda done: report("replay base period", done))
-    report("factorise", 0.0)
-    fit_latent(state, seed)
-    report("factorise", 1.0)
     wanted = log.is_example & ~np.isnan(log.position)
-    rows, numbers, codes = replay.run(
-        len(log), wanted, progress=lambda done: report("replay events", done)
-    )
+    stretches = []
+    bounds = [*_refits(base, len(log)), len(log)]
+    for start, stop in pairwise(bounds):
+        fit_latent(state, seed)
+        report("replay events", start / len(log))
+        stretches.append(replay.run(stop, wanted))
+    report("replay events", 1.0)
+    rows, numbers, codes = (np.concatenate(parts) for parts in zip(*stretches, strict=True))
     replay.finish(float(log.time_s[-1]))
     if not len(rows):
         raise NotEnoughDataError(
