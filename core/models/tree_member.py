@@ -47,7 +47,7 @@ class TreeSettings:
     serving time grows with every tree, and the last third of them hardly adds quality."""
     learning_rate: float = 0.05
     """Many small steps beat few large ones on future data (THESIS.md, section 7)."""
-    leaves: int = 63
+    leaves: int = 31
     """Leaves of a tree at most."""
     leaf_rows_share: float = 1.85e-4
     """A leaf holds at least this share of the rows ..."""
@@ -55,15 +55,15 @@ class TreeSettings:
     """... and at least so many, or a tenth of a tiny log."""
     l2_per_row: float = 1e-3
     """L2 on leaf values, times the number of rows."""
-    bins: int = 255
+    bins: int = 127
     """Values that a number column is cut into: a tree costs about half with 63."""
-    feature_share: float = 0.69
+    feature_share: float = 0.4
     """Columns drawn for each tree."""
     row_share: float = 0.9
     """Rows drawn for each tree."""
-    max_categories: int = 256
+    max_categories: int = 32
     """Code columns with more categories are left out: their counters and rates are number
-    columns already, while trees cost a fifth more with them and learn rare categories by heart."""
+    columns already, while trees learn rare categories by heart (docs/experiments.md)."""
     context_dropout: float = 0.25
     """Share of the training rows whose context is unknown."""
 
