@@ -9,6 +9,8 @@ from typing import Literal
 
 import torch
 
+from core.errors import CapabilityMissingError
+
 
 @dataclass(frozen=True)
 class Compute:
@@ -20,9 +22,20 @@ class Compute:
     """Threads of a fit, and of trees on large batches; None leaves it to the libraries."""
 
     def torch_device(self) -> torch.device:
-        """The device that `device` means on this machine."""
+        """The device that `device` means on this machine.
+
+        Raises:
+            CapabilityMissingError: a GPU was asked for by name and there is none.
+        """
+        has_gpu = torch.cuda.is_available()
         if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            return torch.device("cuda" if has_gpu else "cpu")
+        if self.device == "cuda" and not has_gpu:
+            build = "" if torch.version.cuda else ", and this build of it is for the CPU alone"
+            raise CapabilityMissingError(
+                f"--device cuda needs a GPU, and PyTorch {torch.__version__} finds none{build}: "
+                "choose --device auto or cpu, or install a build for the GPU"
+            )
         return torch.device(self.device)
 
     @contextmanager
