@@ -1,4 +1,4 @@
-"""The order in which nets see the rows of an epoch: shuffled, and yet read from disk in stretches."""
+"""The order in which nets see the rows of an epoch: shuffled, yet read from disk in stretches."""
 
 from __future__ import annotations
 

@@ -27,16 +27,15 @@ class Compute:
         Raises:
             CapabilityMissingError: a GPU was asked for by name and there is none.
         """
-        has_gpu = torch.cuda.is_available()
-        if self.device == "auto":
-            return torch.device("cuda" if has_gpu else "cpu")
-        if self.device == "cuda" and not has_gpu:
+        if self.device == "cpu" or torch.cuda.is_available():
+            return torch.device("cpu" if self.device == "cpu" else "cuda")
+        if self.device == "cuda":
             build = "" if torch.version.cuda else ", and this build of it is for the CPU alone"
             raise CapabilityMissingError(
                 f"--device cuda needs a GPU, and PyTorch {torch.__version__} finds none{build}: "
                 "choose --device auto or cpu, or install a build for the GPU"
             )
-        return torch.device(self.device)
+        return torch.device("cpu")
 
     @contextmanager
     def limited_threads(self) -> Iterator[None]:
