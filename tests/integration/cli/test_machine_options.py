@@ -9,8 +9,8 @@ import pytest
 import torch
 from typer.testing import Result
 
-from core import publish
 from core.errors import CapabilityMissingError, EncoreError, InvalidRequestError
+from core.examples import replay_examples
 from core.scratch import Scratch
 from server.cli.options import scratch_in
 
@@ -50,13 +50,12 @@ def test_large_tables_go_to_the_directory_that_was_named(
     encore: Encore, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[Scratch | None] = []
-    replay = publish.replay_examples
 
     def watched(*arguments: object, scratch: Scratch | None = None, **named: object) -> object:
         given.append(scratch)
-        return replay(*arguments, scratch=scratch, **named)  # type: ignore[arg-type]
+        return replay_examples(*arguments, scratch=scratch, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(publish, "replay_examples", watched)
+    monkeypatch.setattr("core.publish.replay_examples", watched)
     options = ("--data", data, "--recipe", "tiny", "--scratch", tmp_path)
     assert encore("evaluate", "shopping", *options).exit_code == 0
     assert given == [Scratch(tmp_path)]
