@@ -102,13 +102,14 @@ def replay_examples(
     """
     replay = Replay(state, state.log_arrays(log))
     base = base_rows(log, base_share=base_share, test_start=test_start)
+    wanted = log.is_example & ~np.isnan(log.position)
+    # Now, for a lack of room should be told before an hour of replay.
+    collected = collect_rows(state.columns, int(np.count_nonzero(wanted[base:])), scratch)
     report = progress or (lambda *_: None)
     replay.run(base, progress=lambda done: report("replay base period", done))
     report("factorise", 0.0)
     fit_latent(state, seed)
     report("factorise", 1.0)
-    wanted = log.is_example & ~np.isnan(log.position)
-    collected = collect_rows(state.columns, int(np.count_nonzero(wanted[base:])), scratch)
     rows = replay.run_into(
         collected, len(log), wanted, progress=lambda done: report("replay events", done)
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +102,7 @@ class _RowsOnDisk:
     def __init__(self, columns: Columns, directory: Path) -> None:
         self._columns = columns
         self._directory = directory
-        self._files = [_nameless_file(directory) for _ in range(2)]
+        self._files = [_nameless_file(directory, of=self) for _ in range(2)]
         self._numbers = np.empty((0, len(columns.numbers)), np.float32)
         self._codes = np.empty((0, len(columns.codes)), np.int32)
         self._kept = 0
@@ -115,7 +116,7 @@ class _RowsOnDisk:
     def keep(self, rows: int) -> None:
         try:
             for file, array in zip(self._files, (self._numbers, self._codes), strict=True):
-                file.write(array[:rows].data)
+                _write(file, array[:rows])
         except OSError as error:
             raise _unusable(self._directory, error) from error
         self._kept += rows
@@ -128,20 +129,27 @@ class _RowsOnDisk:
         return FeatureBatch(self._columns, numbers, codes)
 
 
+def _write(file: IO[bytes], rows: NDArray[Any]) -> None:
+    left = rows.reshape(-1).view(np.uint8).data
+    while left:
+        left = left[file.write(left) :]
+
+
 def _mapped(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, int]) -> NDArray[Any]:
-    file.flush()
     if not shape[0] * shape[1]:  # nothing to map
         return np.empty(shape, dtype)
-    # The map keeps the file open for itself.
-    with file:
-        return np.memmap(file, dtype, mode="r", shape=shape)
+    return np.memmap(file, dtype, mode="r", shape=shape)
 
 
-def _nameless_file(directory: Path) -> IO[bytes]:
+def _nameless_file(directory: Path, *, of: object) -> IO[bytes]:
+    """A file that is closed when its owner is gone; a map keeps it open for itself."""
     try:
-        return tempfile.TemporaryFile(dir=directory)
+        # Unbuffered, so that a full disk is told by the write that found it.
+        file = cast("IO[bytes]", tempfile.TemporaryFile(buffering=0, dir=directory))  # noqa: SIM115
     except OSError as error:
         raise _unusable(directory, error) from error
+    weakref.finalize(of, file.close)
+    return file
 
 
 def _check_room(directory: Path, n_bytes: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import shutil
 from dataclasses import fields
 from pathlib import Path
 
@@ -118,9 +120,36 @@ def test_features_that_fit_stay_in_memory(log: EventLog, tmp_path: Path) -> None
     assert not is_mapped(table.features.numbers)
 
 
-def test_a_table_that_the_disk_cannot_hold_is_refused_before_the_replay(tmp_path: Path) -> None:
+def test_a_table_that_the_disk_cannot_hold_is_refused_before_the_replay(
+    log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr("core.scratch.shutil.disk_usage", lambda _: usage)
+    begun: list[str] = []
     with pytest.raises(ScratchError, match=r"GB on disk.*GB free.*--scratch"):
-        collect_rows(synthetic_columns(), 1 << 50, Scratch(tmp_path))
+        replay_examples(
+            log,
+            new_state(),
+            base_share=0.15,
+            test_start=RECIPE.test_start,
+            seed=0,
+            scratch=Scratch(tmp_path, in_memory_bytes=0),
+            progress=lambda what, _: begun.append(what),
+        )
+    assert begun == []
+
+
+def test_a_disk_that_is_full_before_its_time_is_named(tmp_path: Path) -> None:
+    collected = collect_rows(synthetic_columns(), 10, Scratch(tmp_path, in_memory_bytes=0))
+    numbers, codes = collected.room(10)
+    numbers[:], codes[:] = 0.0, 0
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
+    try:
+        with pytest.raises(ScratchError, match=r"cannot be kept.*make room there"):
+            collected.keep(10)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
