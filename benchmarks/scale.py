@@ -14,8 +14,9 @@ import json
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -71,21 +72,29 @@ class Cost:
 
 
 class Meter:
-    """Collects the costs of stages."""
+    """Prints the costs of stages as they end, and collects them."""
 
     def __init__(self, events: int) -> None:
         self.costs: list[Cost] = []
         self._events = events
 
     @contextmanager
-    def stage(self, name: str, rows: int, note: str = "") -> Iterator[None]:
-        """Inside, time and memory count for the stage."""
+    def stage(self, name: str, rows: int) -> Iterator[list[str]]:
+        """Inside, time and memory count for the stage; what is put into the list is its note."""
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         begin, start = peak_bytes(), time.perf_counter()
-        yield
+        notes: list[str] = []
+        yield notes
         seconds, peak = time.perf_counter() - start, peak_bytes()
+        note = ", ".join(notes)
         cost = Cost(self._events, name, rows, seconds, peak / 1e9, begin / 1e9, note)
         self.costs.append(cost)
+        print(
+            f"{cost.events:>10,}  {cost.stage:<9}{cost.seconds:>9.1f} s"
+            f"{cost.events_per_s:>12,.0f} events/s{cost.begin_gb:>8.2f} ->{cost.peak_gb:>6.2f} GB"
+            f"   {cost.note}",
+            flush=True,
+        )
 
 
 def write_log(task: Task) -> list[Cost]:
@@ -104,26 +113,28 @@ def measure(task: Task) -> list[Cost]:
     meter = Meter(task.events)
     with meter.stage("read", task.events):
         log = read_log(domain_named("music").readers, task.data / f"events-{task.events}", None)
-    table = replayed(log, task, meter)
+    domain = domain_named("music")
+    state = State(domain.schema, log.label_rule.horizon_s, domain.tie_rule)
+    table = replayed(log, state, task, meter)
     known = table.take(table.labels != UNKNOWN_LABEL)
     if "trees" in task.stages:
         settings = TreeSettings(leaves=task.leaves)
-        with meter.stage("trees", len(known), f"{task.rounds} rounds of {task.leaves} leaves"):
+        with meter.stage("trees", len(known)) as notes:
+            notes.append(f"{task.rounds} rounds of {task.leaves} leaves")
             TreeTrainer(settings, task.compute).fit(known, None, seed=SEED, iterations=task.rounds)
     if "nets" in task.stages:
         trainers = standard_trainers(task.compute)
         for name in ("jenn", "felu"):
-            with meter.stage(name, len(known), f"{task.epochs} epochs"):
+            with meter.stage(name, len(known)) as notes:
+                notes.append(f"{task.epochs} epochs")
                 trainers[name].fit(known, None, seed=SEED, iterations=task.epochs)
     return meter.costs
 
 
-def replayed(log: EventLog, task: Task, meter: Meter) -> ExampleTable:
-    """The table of examples; the state of the replay goes on living in nothing but its columns."""
-    domain = domain_named("music")
-    recipe = domain.recipe
-    state = State(domain.schema, log.label_rule.horizon_s, domain.tie_rule)
-    with meter.stage("replay", task.events):
+def replayed(log: EventLog, state: State, task: Task, meter: Meter) -> ExampleTable:
+    """The table of examples; the state is then at the end of the log."""
+    recipe = domain_named("music").recipe
+    with meter.stage("replay", task.events) as notes:
         table = replay_examples(
             log,
             state,
@@ -132,30 +143,24 @@ def replayed(log: EventLog, task: Task, meter: Meter) -> ExampleTable:
             seed=SEED,
             scratch=task.scratch,
         )
-    features = table.features
-    size = (features.numbers.nbytes + features.codes.nbytes) / 1e9
-    where = "on disk" if is_mapped(features.numbers) else "in memory"
-    width = len(features.columns.numbers) + len(features.columns.codes)
-    note = f"{len(table):,} examples x {width}: {size:.1f} GB {where}"
-    meter.costs[-1] = replace(meter.costs[-1], note=note)
+        features = table.features
+        size = (features.numbers.nbytes + features.codes.nbytes) / 1e9
+        where = "on disk" if is_mapped(features.numbers) else "in memory"
+        width = len(features.columns.numbers) + len(features.columns.codes)
+        notes.append(f"{len(table):,} examples x {width}: {size:.1f} GB {where}")
     return table
 
 
-def apart(work: object, task: Task) -> list[Cost]:
+def apart(work: Callable[[Task], list[Cost]], task: Task) -> list[Cost]:
     """Run `work(task)` in a new process, so that the peak of its memory is its own."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-        return pool.submit(work, task).result()  # type: ignore[arg-type]
-
-
-def show(costs: Sequence[Cost]) -> None:
-    for cost in costs:
-        print(
-            f"{cost.events:>10,}  {cost.stage:<9}{cost.seconds:>9.1f} s"
-            f"{cost.events_per_s:>12,.0f} events/s{cost.begin_gb:>8.2f} ->{cost.peak_gb:>6.2f} GB"
-            f"   {cost.note}",
-            flush=True,
-        )
+        try:
+            return pool.submit(work, task).result()
+        except BrokenProcessPool:
+            raise SystemExit(
+                f"the process of {task.events:,} events was killed: it may have run out of memory"
+            ) from None
 
 
 def main() -> None:
@@ -177,7 +182,10 @@ def main() -> None:
         scratch_in(arguments.scratch), in_memory_bytes=int(arguments.in_memory_gb * 2**30)
     )
     arguments.data.mkdir(parents=True, exist_ok=True)
-    print("    events  stage        time        speed              resident, begin -> peak")
+    print(
+        "    events  stage        time        speed              resident, begin -> peak",
+        flush=True,
+    )
     costs: list[Cost] = []
     for events in arguments.events:
         task = Task(
@@ -191,9 +199,7 @@ def main() -> None:
             compute,
         )
         for work in (write_log, measure):
-            found = apart(work, task)
-            show(found)
-            costs += found
+            costs += apart(work, task)
         if arguments.json:
             rows = [asdict(cost) | {"events_per_s": cost.events_per_s} for cost in costs]
             arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
