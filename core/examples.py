@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,9 @@ from core.state.columns import FeatureBatch
 from core.state.latent_fit import fit_latent
 from core.state.replay import Replay
 from core.state.state import State
+
+REFIT_GROWTH = 1.4
+"""A log so much longer than at the latest fit is factorised again: the cost stays linear."""
 
 Stage = Callable[[str, float], None]
 """Called with the name of the stage and the fraction of it that is done."""
@@ -78,6 +83,14 @@ def base_rows(log: EventLog, *, base_share: float, test_start: float) -> int:
     return max(int(known[0]), int((known[-1] + 1) * base_share))
 
 
+def _refits(base: int, n: int) -> list[int]:
+    """Rows before which the latent vectors are fitted: the base period's end, then at growth."""
+    rows = [base]
+    while max(rows[-1], 1) * REFIT_GROWTH < n:
+        rows.append(math.ceil(max(rows[-1], 1) * REFIT_GROWTH))
+    return rows
+
+
 def replay_examples(
     log: EventLog,
     state: State,
@@ -91,7 +104,9 @@ def replay_examples(
     """Roll an empty state over the whole log and collect the examples.
 
     The log begins with the base period (`base_rows`): it fills counters and fits the latent
-    vectors, and none of its rows is an example. Afterwards the state stands at the end of the log.
+    vectors, and none of its rows is an example. The vectors are fitted anew each time the log has
+    grown by `REFIT_GROWTH`, on what has passed by then. Afterwards the state stands at the end of
+    the log.
 
     With `scratch`, features that are too large for memory go there: the same table, bit for bit,
     that reads from disk.
@@ -107,12 +122,14 @@ def replay_examples(
     collected = collect_rows(state.columns, int(np.count_nonzero(wanted[base:])), scratch)
     report = progress or (lambda *_: None)
     replay.run(base, progress=lambda done: report("replay base period", done))
-    report("factorise", 0.0)
-    fit_latent(state, seed)
-    report("factorise", 1.0)
-    rows = replay.run_into(
-        collected, len(log), wanted, progress=lambda done: report("replay events", done)
-    )
+    stretches = []
+    bounds = [*_refits(base, len(log)), len(log)]
+    for start, stop in pairwise(bounds):
+        fit_latent(state, seed)
+        report("replay events", start / len(log))
+        stretches.append(replay.run_into(collected, stop, wanted))
+    report("replay events", 1.0)
+    rows = np.concatenate(stretches)
     replay.finish(float(log.time_s[-1]))
     if not len(rows):
         raise NotEnoughDataError(

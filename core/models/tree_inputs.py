@@ -30,24 +30,29 @@ def shown_categories(features: FeatureBatch, limit: int) -> tuple[str, ...]:
 
 
 class TreeColumns:
-    """Which columns trees see, in which order: all numbers, then the codes declared categorical."""
+    """Which columns trees see, in which order: numbers, then the codes declared categorical.
+
+    Single axes of vectors are left out: they double the columns and add no quality.
+    """
 
     def __init__(self, columns: Columns, categories: Sequence[str]) -> None:
         self._codes = np.flatnonzero([c.name in categories for c in columns.codes])
         chosen = [columns.codes[index] for index in self._codes]
         self._cardinalities = np.array([c.cardinality for c in chosen], np.int32)
-        n_numbers = len(columns.numbers)
-        self.names = [c.name for c in columns.numbers] + [c.name for c in chosen]
-        self.families = [c.family for c in columns.numbers] + [c.family for c in chosen]
+        self._numbers = np.flatnonzero([not c.is_axis for c in columns.numbers])
+        n_numbers = len(self._numbers)
+        kept = [*(columns.numbers[index] for index in self._numbers), *chosen]
+        self.names = [column.name for column in kept]
+        self.families = [column.family for column in kept]
         self.categorical = list(range(n_numbers, n_numbers + len(chosen)))
 
     def matrix(
         self, batch: FeatureBatch, dtype: type[np.float32] | type[np.float64]
     ) -> NDArray[Any]:
         """Rows (n, len(names)); codes outside their vocabulary are unknown (0)."""
-        n_numbers = len(self.names) - len(self._codes)
+        n_numbers = len(self._numbers)
         matrix = np.empty((len(batch), len(self.names)), dtype)
-        matrix[:, :n_numbers] = batch.numbers
+        matrix[:, :n_numbers] = batch.numbers[:, self._numbers]
         codes = batch.codes[:, self._codes]
         matrix[:, n_numbers:] = np.where((codes < 0) | (codes >= self._cardinalities), 0, codes)
         return matrix

@@ -8,6 +8,7 @@ read together lies together: one row of `counts` is one or two cache lines.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -23,25 +24,35 @@ FACET_LATENT = 16
 """Dimensions of the user x main facet factorisation."""
 RECENT = 20
 """How many of a user's latest objects are kept."""
+FACTORS = 8
+"""Dimensions of the online learner's interactions."""
+WEIGHTS = 2 * (1 + FACTORS)
+"""A weight and its factors, then the squared gradients of each."""
 
 # Columns of `counts`, the same for users, objects and values. Labels are decayed as of LABEL_TIME,
-# interactions as of LAST; from DECAYED on, one column a half-life.
-COUNT, LAST, LABEL_N, LABEL_SUM, LABEL_TIME, LIKES, DISLIKES, SKIPS, DISTINCT, DECAYED = range(10)
+# interactions as of LAST; from DECAYED on, one column a half-life. REPEATS are interactions of pairs
+# that had met before.
+COUNT, LAST, LABEL_N, LABEL_SUM, LABEL_TIME, LIKES, DISLIKES, SKIPS, DISTINCT = range(9)
+REPEATS, DECAYED = 9, 10
 
 # Columns of `Users.trail`: how many entries went into the ring of recent objects, the value ids of
 # the latest context, and from MET + 1 + contexts on the ring (meeting i stands at i % RECENT).
 MET = 0
 
-# Columns of `tags`.
-IS_BASE, VERSION, CODE = range(3)
+# Columns of `tags`; LISTENERS of main facet values alone.
+IS_BASE, VERSION, CODE, LISTENERS = range(4)
+
+# Entries of `Totals.learner`: bias and slope with their squared gradients, rows in use.
+BIAS, BIAS_SQUARES, SLOPE, SLOPE_SQUARES, LEARNERS = range(5)
+LEARNER = 5
 
 # Columns of PairTable rows.
-UV_COUNT, UV_LABEL_N, UV_LABEL_SUM, UV_LIKING = range(4)
+UV_COUNT, UV_LABEL_N, UV_LABEL_SUM, UV_LIKING, UV_REPEATS, UV_DECAYED = range(6)
 UO_COUNT, UO_OPINION, UO_SKIPS = range(3)
 OC_COUNT = 0
 # Columns of PairTable marks. Moments are whole seconds since the state's origin (`whole_s`); the
 # pending label of a pair is its slot + 1, 0 if it has none.
-UV_LAST, UV_LABEL_TIME = range(2)
+UV_LAST, UV_LABEL_TIME, UV_FIRST = range(3)
 UO_LAST, UO_PENDING = range(2)
 
 # Entries of `Totals.numbers`; the last two are the lengths of the longest vectors of the base
@@ -77,6 +88,13 @@ class Users(NamedTuple):
     if these moved each other through their listeners, vectors would grow without bound."""
     facet_anchor: NDArray[np.float32]
     """(n, FACET_LATENT) the same part of `facet_vector`."""
+    recent: NDArray[np.float64]
+    """(n, LATENT + 1) sum of the vectors of the objects met, each faded since its latest meeting by
+    the longest half-life, and last the sum of these weights."""
+    recent_at: NDArray[np.int64]
+    """(n,) the moment of `recent`, whole seconds since the origin on the user's clock."""
+    weights: NDArray[np.float32]
+    """(n, WEIGHTS) of the online learner, see `core.state.learning`."""
 
 
 class Objects(NamedTuple):
@@ -93,7 +111,9 @@ class Objects(NamedTuple):
     tags: NDArray[np.int64]
     """(n, 2) IS_BASE and VERSION, which rises whenever the object's own state changes."""
     vector: NDArray[np.float32]
-    """(n, LATENT) frozen for objects of the base period, else folded in from listeners."""
+    """(n, LATENT) frozen for objects met before the latest fit, else folded in from listeners."""
+    weights: NDArray[np.float32]
+    """(n, WEIGHTS) of the online learner."""
 
 
 class Values(NamedTuple):
@@ -102,12 +122,14 @@ class Values(NamedTuple):
     counts: NDArray[np.float64]
     """(n, DECAYED + half-lives); DISTINCT counts objects."""
     tags: NDArray[np.int64]
-    """(n, 3) IS_BASE, VERSION (rises when `vector` changes or the first event shows the value)
-    and CODE, the position in the field's own vocabulary, from 1."""
+    """(n, 4) IS_BASE, VERSION (rises when `vector` changes or the first event shows the value),
+    CODE, the position in the field's own vocabulary, from 1, and LISTENERS, users who met it."""
     vector: NDArray[np.float32]
     """(n, FACET_LATENT) of main facet values: frozen in the base period, else folded in."""
     object_mean: NDArray[np.float32]
-    """(n, LATENT) mean vector of the base period's objects that carry the main facet value."""
+    """(n, LATENT) what a facet value adds to the vectors of its objects, see `content_vectors`."""
+    weights: NDArray[np.float32]
+    """(n, WEIGHTS) of the online learner."""
 
 
 class Pending(NamedTuple):
@@ -117,6 +139,8 @@ class Pending(NamedTuple):
     """(capacity, P_CONTEXT + context fields); P_LABEL is 1 known or returned, 0 known negative,
     -1 no return seen yet; P_ROW is the row of the log to report to, -1 live."""
     matures_at: NDArray[np.float64]
+    match: NDArray[np.float64]
+    """(capacity,) cosine of what the user had met lately and the object, when they met."""
     heap: NDArray[np.int64]
     """Slots ordered by maturity, then arrival."""
     free: NDArray[np.int64]
@@ -134,6 +158,8 @@ class Shape(NamedTuple):
     """(object category fields + 1,) bounds of each field's slots, facets first."""
     main_slot: NDArray[np.int64]
     """(1,) slot of the main facet."""
+    main_facet: NDArray[np.int64]
+    """(1,) its place among the facets."""
     half_lives: NDArray[np.float64]
     outcome_half_life: NDArray[np.float64]
     """(1,)"""
@@ -149,10 +175,13 @@ class Totals(NamedTuple):
     """(9,) ORIGIN (moment of the first event, NaN before any), CLOCK (latest moment seen), EVENTS,
     ALL_LABELS, ALL_POSITIVES, moment and tie group of the latest event, and the lengths of the
     longest frozen vectors."""
-    singular: NDArray[np.float32]
-    """(LATENT,) singular values of the base period's user x object matrix; 0 before the fit."""
-    facet_singular: NDArray[np.float32]
-    """(FACET_LATENT,)"""
+    fold: NDArray[np.float32]
+    """(LATENT, LATENT) leads from a listener's mean vector to what it adds to an object that came
+    after the fit; 0 before any fit."""
+    facet_fold: NDArray[np.float32]
+    """(FACET_LATENT, FACET_LATENT)"""
+    learner: NDArray[np.float64]
+    """See `core.state.learning`."""
 
 
 class StateArrays(NamedTuple):
@@ -176,7 +205,12 @@ def new_arrays(schema: Schema, shape: Shape) -> StateArrays:
     totals[[ORIGIN, CLOCK, LAST_TIME, TIE_GROUP]] = np.nan, -np.inf, -np.inf, -1
     return StateArrays(
         shape=shape,
-        totals=Totals(totals, np.zeros(LATENT, np.float32), np.zeros(FACET_LATENT, np.float32)),
+        totals=Totals(
+            totals,
+            np.zeros((LATENT, LATENT), np.float32),
+            np.zeros((FACET_LATENT, FACET_LATENT), np.float32),
+            np.zeros(LEARNER),
+        ),
         users=Users(
             np.zeros((0, width)),
             np.zeros((0, len(shape.user_is_time))),
@@ -187,6 +221,9 @@ def new_arrays(schema: Schema, shape: Shape) -> StateArrays:
             np.zeros((0, FACET_LATENT), np.float32),
             np.zeros((0, LATENT), np.float32),
             np.zeros((0, FACET_LATENT), np.float32),
+            np.zeros((0, LATENT + 1)),
+            np.zeros(0, np.int64),
+            np.zeros((0, WEIGHTS), np.float32),
         ),
         objects=Objects(
             np.zeros((0, width)),
@@ -195,27 +232,46 @@ def new_arrays(schema: Schema, shape: Shape) -> StateArrays:
             np.zeros((0, len(schema.pools)), np.bool_),
             np.zeros((0, 2), np.int64),
             np.zeros((0, LATENT), np.float32),
+            np.zeros((0, WEIGHTS), np.float32),
         ),
         values=Values(
             np.zeros((0, width)),
-            np.zeros((0, 3), np.int64),
+            np.zeros((0, 4), np.int64),
             np.zeros((0, FACET_LATENT), np.float32),
             np.zeros((0, LATENT), np.float32),
+            np.zeros((0, WEIGHTS), np.float32),
         ),
         pending=Pending(
             np.zeros((0, P_CONTEXT + contexts), np.int64),
+            np.zeros(0),
             np.zeros(0),
             np.zeros(0, np.int64),
             np.zeros(0, np.int64),
             np.zeros(3, np.int64),
         ),
-        user_value=new_pair_table(4, 2),
+        user_value=new_pair_table(6, 3),
         user_object=new_pair_table(3, 2),
         object_context=new_pair_table(1, 0),
     )
 
 
 Group = TypeVar("Group", Users, Objects, Values)
+
+
+def content_vectors(
+    arrays: StateArrays, values: NDArray[np.int32], means: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """(n, LATENT) vectors of objects with these value ids (n, slots): sums over their facets.
+
+    A facet with several values adds their mean. `means` (values, LATENT) is `Values.object_mean`,
+    or what shall become it; the row of value 0 is zero.
+    """
+    out = np.zeros((len(values), means.shape[1]), np.float32)
+    for start, stop in pairwise(arrays.shape.facet_start):
+        present = (values[:, start:stop] > 0).sum(axis=1)
+        for slot in range(start, stop):
+            out += means[values[:, slot]] / np.maximum(present, 1)[:, None].astype(np.float32)
+    return out
 
 
 def with_rows(group: Group, n: int) -> Group:

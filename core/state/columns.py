@@ -23,6 +23,7 @@ class Family(StrEnum):
     LATENT = "latent"
     SEQUENCE = "sequence"
     CATALOGUE = "catalogue"
+    ONLINE = "online"
     CONTEXT = "context"
     """What the request itself says of its circumstances; what the past says of them belongs to
     the family that counted it."""
@@ -39,6 +40,8 @@ class NumberColumn:
     state, so nets may cache what they compute from it. CONTEXT: everything else."""
     needs_context: bool = False
     """NaN when the request's context is unknown; masked at random in training."""
+    is_axis: bool = False
+    """One number of a vector, which says something beside the others only: for nets, not trees."""
 
 
 @dataclass(frozen=True)

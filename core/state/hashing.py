@@ -6,7 +6,7 @@ stored plus one, so that zero marks an empty slot; nothing is ever deleted.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numba import njit
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 MAX_LOAD = 0.6
 """Share of slots in use beyond which a table doubles."""
+
+
+Number = TypeVar("Number", np.float32, np.float64)
 
 
 class PairTable(NamedTuple):
@@ -119,8 +122,8 @@ def _rehash(old: PairTable, new: PairTable) -> None:
 
 
 def stored_pairs(
-    table: PairTable, weights: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    table: PairTable, weights: NDArray[Number]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Number]]:
     """First index, second index and weight of the pairs whose weight (capacity,) is positive.
 
     Sorted by key, so that nothing depends on where the hash put them.

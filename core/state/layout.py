@@ -36,6 +36,7 @@ def shape_of(schema: Schema) -> Shape:
         facet_start=starts[: len(schema.facets) + 1].copy(),
         slot_start=starts,
         main_slot=starts[main : main + 1].copy(),
+        main_facet=np.array([main]),
         half_lives=np.array(schema.half_lives_s),
         outcome_half_life=np.array([schema.outcome_half_life_s]),
         user_is_time=np.array([f.kind is Kind.TIMESTAMP for f in number_fields(schema.user)], bool),

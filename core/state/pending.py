@@ -35,6 +35,7 @@ def push(
     obj: int,
     context: NDArray[np.int32],
     matures_at: float,
+    match: float,
     tie_group: int,
     label: int,
     row: int,
@@ -51,6 +52,7 @@ def push(
     entry[P_SERIAL] = p.sizes[NEXT_SERIAL]
     entry[P_CONTEXT:] = context
     p.matures_at[slot] = matures_at
+    p.match[slot] = match
     p.sizes[NEXT_SERIAL] += 1
     i = int(p.sizes[HEAPED])
     p.sizes[HEAPED] += 1

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from core.state.arithmetic import global_rate
+from core.state.arithmetic import decay, global_rate
 from core.state.arrays import (
     ALL_LABELS,
     ALL_POSITIVES,
@@ -14,8 +14,10 @@ from core.state.arrays import (
     COUNT,
     DISTINCT,
     EVENTS,
+    LATENT,
     MET,
     ORIGIN,
+    REPEATS,
     VERSION,
     Objects,
     StateArrays,
@@ -26,12 +28,14 @@ from core.state.families import (
     affinity,
     catalogue,
     latent,
+    online,
     outcome,
     sequence,
     static,
 )
 from core.state.families.sequence import previous_object
 from core.state.hashing import find, pair_key
+from core.state.learning import SUMS, add_context, add_user
 
 
 @njit(cache=True)
@@ -86,7 +90,10 @@ def read_numbers(
     user_rate, evidence = outcome.single_rate(counts, time, half_life, log_rate)
     first[k] = user_rate
     first[k + 1] = evidence
-    k = latent.read_user(user_vector, user_facet_vector, counts[DISTINCT], first, k + 2)
+    main_values = s.users.distinct[user, s.shape.main_facet[0]]
+    k = latent.read_user(
+        user_vector, user_facet_vector, counts[DISTINCT], main_values, first, k + 2
+    )
 
     k = affinity.read_request(
         user, counts[COUNT], context, value_counts, events, s.user_value, first, k
@@ -105,6 +112,18 @@ def read_numbers(
         k,
     )
     k = sequence.read_request(trail, context, first, k)
+
+    user_repeat_share = activity.repeat_share(counts[REPEATS], counts[COUNT], 0.0)
+    recent = s.users.recent[user]
+    since_recent = user_since_origin - s.users.recent_at[user]
+    recent_weight = recent[LATENT] * decay(since_recent, half_lives[-1])
+    of_user = np.zeros(SUMS)
+    add_user(user, s.users, s.values, of_user)
+    of_request = of_user.copy()
+    add_context(context, s.values, of_request)
+    context_is_known = False
+    for value in context:
+        context_is_known = context_is_known or value != 0
 
     shared = k
     before = previous_object(trail)
@@ -129,6 +148,7 @@ def read_numbers(
             time,
             user_since_origin,
             half_lives,
+            user_repeat_share,
             row,
             k,
         )
@@ -167,15 +187,32 @@ def read_numbers(
             user_facet_vector,
             vector,
             s.values.vector[values[s.shape.main_slot[0]]],
+            counts[DISTINCT],
+            main_values,
+            recent,
+            recent_weight,
             row,
             k,
         )
+        match = row[k - 3]
         k = sequence.read_pair(pair, s.user_object, user_since_origin, row, k)
         k = sequence.read_previous(
             s.objects.vector[before], s.objects.values[before], vector, values, facet_start, row, k
         )
         k = catalogue.read_candidate(
             values, s.objects.pools[obj], facet_start, value_counts, row, k
+        )
+        k = online.read_candidate(
+            obj,
+            0.0 if np.isnan(match) else np.float64(match),
+            of_user,
+            of_request,
+            context_is_known,
+            s.totals,
+            s.objects,
+            s.values,
+            row,
+            k,
         )
     return k
 

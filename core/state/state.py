@@ -23,6 +23,7 @@ from core.state.arrays import (
     TIE_GROUP,
     UO_COUNT,
     UO_OPINION,
+    content_vectors,
     load_arrays,
     new_arrays,
     save_arrays,
@@ -129,9 +130,10 @@ class State:
             slots = slice(self.arrays.shape.slot_start[i], self.arrays.shape.slot_start[i + 1])
             slot_values = self._slot_values(f, objects.columns[f.name][new_objects])
             self.arrays.objects.values[object_rows, slots] = slot_values
-        # After the latent fit an object that nobody has met starts from its main facet's mean.
-        main = self.arrays.objects.values[object_rows, self.arrays.shape.main_slot[0]]
-        self.arrays.objects.vector[object_rows] = self.arrays.values.object_mean[main]
+        # After the latent fit an object that nobody has met starts from what its facets say.
+        self.arrays.objects.vector[object_rows] = content_vectors(
+            self.arrays, self.arrays.objects.values[object_rows], self.arrays.values.object_mean
+        )
         for i, pool in enumerate(self.schema.pools):
             members = pools.get(pool, frozenset())
             self.arrays.objects.pools[object_rows, i] = [

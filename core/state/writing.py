@@ -24,6 +24,7 @@ from core.state.arrays import (
     LAST,
     LAST_TIME,
     LIKES,
+    LISTENERS,
     LONGEST,
     LONGEST_FACET,
     MET,
@@ -36,6 +37,7 @@ from core.state.arrays import (
     P_TIE,
     P_USER,
     RECENT,
+    REPEATS,
     SKIPS,
     TIE_GROUP,
     UO_COUNT,
@@ -44,27 +46,27 @@ from core.state.arrays import (
     UO_PENDING,
     UO_SKIPS,
     UV_COUNT,
+    UV_DECAYED,
+    UV_FIRST,
     UV_LABEL_N,
     UV_LABEL_SUM,
     UV_LABEL_TIME,
     UV_LAST,
     UV_LIKING,
+    UV_REPEATS,
     VERSION,
     Pending,
     StateArrays,
     Totals,
     Values,
 )
+from core.state.families.latent import SMOOTHING, recent_match
 from core.state.hashing import PairTable, find_or_add, pair_key
+from core.state.learning import learn
 from core.state.pending import pop, push
 
 INTERACTION, LIKE, DISLIKE, UNLIKE, SKIP = range(5)
 """What the kernels distinguish of outcomes; play, replay, purchase and booking are interactions."""
-
-PRIOR_LISTENERS = 3.0
-"""Listeners by which a late object's vector outweighs the mean of its main facet."""
-MIN_SINGULAR = 1e-3
-"""Directions weaker than this carry no fold-in."""
 
 
 @njit(cache=True)
@@ -97,6 +99,17 @@ def advance(s: StateArrays, time: float, labels_out: NDArray[np.int8]) -> None:
             if entry[i] != 0:
                 _count_label(s.values.counts[entry[i]], label, moment, half_life)
                 _count_pair_label(s.user_value, user, entry[i], label, moment - origin, half_life)
+        learn(
+            user,
+            obj,
+            entry[P_CONTEXT:],
+            p.match[slot],
+            label,
+            s.totals,
+            s.users,
+            s.objects,
+            s.values,
+        )
         met = find_or_add(s.user_object, pair_key(user, obj))
         if s.user_object.marks[met, UO_PENDING] == slot + 1:  # the pair's latest label
             s.user_object.marks[met, UO_PENDING] = 0
@@ -158,59 +171,95 @@ def interact(
     if marks[UO_PENDING] > 0:
         _see_return(s.pending, marks[UO_PENDING] - 1, tie_group, time)
     if met[UO_COUNT] == 0.0:
-        slot = push(s.pending, user, obj, context, matures_at, tie_group, label, row)
+        _, match = recent_match(s.users.recent[user], s.objects.vector[obj])
+        match = 0.0 if np.isnan(match) else match
+        slot = push(s.pending, user, obj, context, matures_at, match, tie_group, label, row)
         marks[UO_PENDING] = slot + 1
     _show_values(s.values, s.users.values[user])
     first_of_object = s.objects.counts[obj, COUNT] == 0.0
-    _count(s.users.counts[user], user_time, half_lives)
-    _count(s.objects.counts[obj], time, half_lives)
+    repeats = 1.0 if met[UO_COUNT] > 0.0 else 0.0
+    _count(s.users.counts[user], user_time, half_lives, repeats)
+    _count(s.objects.counts[obj], time, half_lives, repeats)
     main_before = 0.0
     for i in range(len(values)):
         if values[i] == 0:
             continue
-        _count_value(s.values, values[i], time, half_lives, first_of_object)
-        before = _meet_value(s.user_value, user, values[i], user_since_origin)
+        _count_value(s.values, values[i], time, half_lives, first_of_object, repeats)
+        before = _meet_value(
+            s.user_value, user, values[i], user_since_origin, half_lives[-1], repeats
+        )
         if i == main_slot:
             main_before = before
         if before == 0.0:
             _count_distinct(s.users.distinct[user], s.shape.facet_start, i)
     for i in range(len(context)):
         if context[i] != 0:
-            _count_value(s.values, context[i], time, half_lives, False)
-            _meet_value(s.user_value, user, context[i], user_since_origin)
+            _count_value(s.values, context[i], time, half_lives, False, repeats)
+            _meet_value(s.user_value, user, context[i], user_since_origin, half_lives[-1], repeats)
             in_context = find_or_add(s.object_context, pair_key(obj, context[i]))
             s.object_context.rows[in_context, OC_COUNT] += 1.0
         s.users.trail[user, MET + 1 + i] = context[i]
     if met[UO_COUNT] == 0.0:
         s.users.counts[user, DISTINCT] += 1.0
         s.objects.counts[obj, DISTINCT] += 1.0
-        if s.objects.tags[obj, IS_BASE] == 0 and s.totals.singular[0] > 0.0:
+        if s.objects.tags[obj, IS_BASE] == 0 and s.totals.numbers[LONGEST] > 0.0:
             _fold_in(
                 s.objects.vector[obj],
                 s.users.anchor[user],
-                s.values.object_mean[values[main_slot]],
+                s.users.counts[user, DISTINCT],
                 s.objects.counts[obj, DISTINCT],
-                s.totals.singular,
+                s.totals.fold,
                 s.totals.numbers[LONGEST],
             )
         pulled_by_like = met[UO_OPINION] > 0.0 and s.objects.tags[obj, IS_BASE] != 0
         if not pulled_by_like:
             _pull(s, user, obj, np.float32(1.0))
-    if values[main_slot] != 0 and s.totals.facet_singular[0] > 0.0:
+    if values[main_slot] != 0:
         _meet_main_facet(
             s.users.facet_vector[user],
             s.users.facet_anchor[user],
+            s.users.distinct[user, s.shape.main_facet[0]],
             s.values,
             values[main_slot],
             main_before,
-            s.totals.facet_singular,
+            s.totals.facet_fold,
             s.totals.numbers[LONGEST_FACET],
         )
+    _meet_lately(
+        s.users.recent[user],
+        s.users.recent_at,
+        user,
+        s.objects.vector[obj],
+        whole_s(user_since_origin),
+        marks[UO_LAST] if met[UO_COUNT] > 0.0 else whole_s(user_since_origin),
+        met[UO_COUNT] > 0.0,
+        half_lives[-1],
+    )
     met[UO_COUNT] += 1.0
     marks[UO_LAST] = whole_s(user_since_origin)
     _remember(s.users.trail[user], obj)
     s.objects.tags[obj, VERSION] += 1
     s.totals.numbers[EVENTS] += 1.0
+
+
+@njit(cache=True)
+def _meet_lately(
+    recent: NDArray[np.float64],
+    recent_at: NDArray[np.int64],
+    user: int,
+    vector: NDArray[np.float32],
+    now: int,
+    last_met: int,
+    met_before: bool,
+    half_life: float,
+) -> None:
+    """Fade what the user met lately, and let this object count in full again."""
+    faded = decay(now - recent_at[user], half_life)
+    weight = 1.0 - decay(now - last_met, half_life) if met_before else 1.0
+    for i in range(len(vector)):
+        recent[i] = recent[i] * faded + weight * vector[i]
+    recent[len(vector)] = recent[len(vector)] * faded + weight
+    recent_at[user] = max(now, recent_at[user])
 
 
 @njit(cache=True)
@@ -230,11 +279,14 @@ def _see_return(p: Pending, slot: int, tie_group: int, time: float) -> None:
 
 
 @njit(cache=True)
-def _count(counts: NDArray[np.float64], time: float, half_lives: NDArray[np.float64]) -> None:
+def _count(
+    counts: NDArray[np.float64], time: float, half_lives: NDArray[np.float64], repeats: float
+) -> None:
     elapsed = time - counts[LAST]
     for h in range(len(half_lives)):
         counts[DECAYED + h] = counts[DECAYED + h] * decay(elapsed, half_lives[h]) + 1.0
     counts[COUNT] += 1.0
+    counts[REPEATS] += repeats
     counts[LAST] = max(time, counts[LAST])
 
 
@@ -245,13 +297,14 @@ def _count_value(
     time: float,
     half_lives: NDArray[np.float64],
     first_of_object: bool,
+    repeats: float,
 ) -> None:
     counts = values.counts[value]
     if counts[COUNT] == 0.0:
         values.tags[value, VERSION] += 1  # its code becomes known
     if first_of_object:
         counts[DISTINCT] += 1.0
-    _count(counts, time, half_lives)
+    _count(counts, time, half_lives, repeats)
 
 
 @njit(cache=True)
@@ -263,12 +316,25 @@ def _show_values(values: Values, shown: NDArray[np.int32]) -> None:
 
 
 @njit(cache=True)
-def _meet_value(user_value: PairTable, user: int, value: int, user_since_origin: float) -> float:
+def _meet_value(
+    user_value: PairTable,
+    user: int,
+    value: int,
+    user_since_origin: float,
+    half_life: float,
+    repeats: float,
+) -> float:
     """Count the meeting of user and value; returns how often they had met before."""
     pair = find_or_add(user_value, pair_key(user, value))
-    before = float(user_value.rows[pair, UV_COUNT])
-    user_value.rows[pair, UV_COUNT] += 1.0
-    user_value.marks[pair, UV_LAST] = whole_s(user_since_origin)
+    row, marks = user_value.rows[pair], user_value.marks[pair]
+    now = whole_s(user_since_origin)
+    before = float(row[UV_COUNT])
+    if before == 0.0:
+        marks[UV_FIRST] = now
+    row[UV_DECAYED] = row[UV_DECAYED] * decay(now - marks[UV_LAST], half_life) + 1.0
+    row[UV_COUNT] += 1.0
+    row[UV_REPEATS] += repeats
+    marks[UV_LAST] = now
     return before
 
 
@@ -306,28 +372,25 @@ def _pull(s: StateArrays, user: int, obj: int, weight: np.float32) -> None:
 def _fold_in(
     vector: NDArray[np.float32],
     listener: NDArray[np.float32],
-    facet_mean: NDArray[np.float32],
+    listener_objects: float,
     listeners: float,
-    singular: NDArray[np.float32],
+    fold: NDArray[np.float32],
     longest: float,
 ) -> None:
-    """Let a new listener move the vector of an object that came after the base period.
+    """Let a new listener move the vector of an object that came after the fit.
 
-    In M = U S V' an object's row of V is the sum over its listeners of u / sigma, and a user's u is
-    the sum over their objects of v / sigma: each listener adds (sum of v) / sigma^2. The mean of
-    the main facet, where the vector began, fades as PRIOR_LISTENERS / (PRIOR_LISTENERS + n).
-
-    That holds for users of the base period alone. Later a user's sum holds late objects too, and
-    these the sums of such users: without a bound both would grow on each other without end.
+    A frozen vector is the sum of what its n listeners' means add, over n + SMOOTHING. So this one
+    is the mean over its listeners so far and SMOOTHING times where it began, the mean of its main
+    facet value. Only what listeners met of frozen objects counts (their anchor): late objects must
+    not move each other, or they would grow on each other without end.
     """
-    fade = np.float32(
-        PRIOR_LISTENERS / (PRIOR_LISTENERS + listeners - 1.0)
-        - PRIOR_LISTENERS / (PRIOR_LISTENERS + listeners)
-    )
+    share = 1.0 / (listeners + SMOOTHING)
+    mean = 1.0 / (listener_objects + SMOOTHING)
     for i in range(len(vector)):
-        if singular[i] > MIN_SINGULAR:
-            vector[i] += listener[i] / (singular[i] * singular[i])
-        vector[i] -= fade * facet_mean[i]
+        added = 0.0
+        for j in range(len(vector)):
+            added += np.float64(fold[i, j]) * np.float64(listener[j])
+        vector[i] += np.float32(share * (mean * added - np.float64(vector[i])))
     _shorten(vector, longest)
 
 
@@ -353,22 +416,22 @@ def facet_weight(count: float) -> float:
 def _meet_main_facet(
     user: NDArray[np.float32],
     anchor: NDArray[np.float32],
+    user_values: float,
     values: Values,
     value: int,
     before: float,
-    singular: NDArray[np.float32],
+    fold: NDArray[np.float32],
     longest: float,
 ) -> None:
     """Move the user's facet vector by the raised weight, and a late facet value by its listener."""
     raised = np.float32(facet_weight(before + 1.0) - facet_weight(before))
     vector = values.vector[value]
-    if values.tags[value, IS_BASE] == 0:
-        for i in range(len(vector)):
-            if singular[i] > MIN_SINGULAR:
-                vector[i] += raised * anchor[i] / (singular[i] * singular[i])
-        _shorten(vector, longest)
-        values.tags[value, VERSION] += 1
-    else:
+    if before == 0.0:
+        values.tags[value, LISTENERS] += 1
+        if values.tags[value, IS_BASE] == 0 and longest > 0.0:
+            _fold_in(vector, anchor, user_values, values.tags[value, LISTENERS], fold, longest)
+            values.tags[value, VERSION] += 1
+    if values.tags[value, IS_BASE] != 0:
         _add(anchor, vector, raised)
     _add(user, vector, raised)
 

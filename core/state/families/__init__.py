@@ -21,6 +21,7 @@ from core.state.families import (
     affinity,
     catalogue,
     latent,
+    online,
     outcome,
     sequence,
     static,
@@ -34,6 +35,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     latent,
     sequence,
     catalogue,
+    online,
 )
 """In column order."""
 

@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from core.schema import Branch, Schema
-from core.state.arithmetic import decay, recency
+from core.state.arithmetic import SHARE_WEIGHT, decay, recency, smoothed
 from core.state.arrays import (
     COUNT,
     DECAYED,
@@ -15,9 +15,13 @@ from core.state.arrays import (
     DISTINCT,
     LAST,
     LIKES,
+    REPEATS,
     SKIPS,
     UV_COUNT,
+    UV_DECAYED,
+    UV_FIRST,
     UV_LAST,
+    UV_REPEATS,
 )
 from core.state.columns import Family, NumberColumn
 from core.state.hashing import PairTable, find, pair_key
@@ -31,7 +35,9 @@ def _decayed(schema: Schema, prefix: str, branch: Branch) -> list[NumberColumn]:
 
 
 def user_columns(schema: Schema) -> list[NumberColumn]:
-    """log1p counts, decayed counts, distinct objects and facet values, log1p seconds since."""
+    """log1p counts, decayed counts, distinct objects and facet values, log1p seconds since, and
+    the share of meetings that were not the first of their pair.
+    """
     return [
         NumberColumn("user_count", Family.ACTIVITY, Branch.USER),
         *_decayed(schema, "user", Branch.USER),
@@ -44,6 +50,7 @@ def user_columns(schema: Schema) -> list[NumberColumn]:
         NumberColumn("user_likes", Family.ACTIVITY, Branch.USER),
         NumberColumn("user_dislikes", Family.ACTIVITY, Branch.USER),
         NumberColumn("user_skips", Family.ACTIVITY, Branch.USER),
+        NumberColumn("user_repeat_share", Family.ACTIVITY, Branch.USER),
     ]
 
 
@@ -54,7 +61,11 @@ def request_columns(schema: Schema) -> list[NumberColumn]:
 
 
 def candidate_columns(schema: Schema) -> list[NumberColumn]:
-    """The object's own, then for each facet the value's and the (user, value) recency."""
+    """The object's own, then for each facet the value's and those of (user, value).
+
+    Of the latter: `decayed` by the longest half-life, `gap` the mean time between meetings (log1p
+    seconds), `overdue` the log of the time since the last one over that.
+    """
     columns = [
         NumberColumn("object_count", Family.ACTIVITY, Branch.OBJECT),
         *_decayed(schema, "object", Branch.CONTEXT),
@@ -63,13 +74,19 @@ def candidate_columns(schema: Schema) -> list[NumberColumn]:
         NumberColumn("object_likes", Family.ACTIVITY, Branch.OBJECT),
         NumberColumn("object_dislikes", Family.ACTIVITY, Branch.OBJECT),
         NumberColumn("object_skips", Family.ACTIVITY, Branch.OBJECT),
+        NumberColumn("object_repeat_share", Family.ACTIVITY, Branch.OBJECT),
     ]
     for f in schema.facets:
         columns += [
             NumberColumn(f"{f.name}_count", Family.ACTIVITY, Branch.CONTEXT),
             *_decayed(schema, f.name, Branch.CONTEXT),
+            NumberColumn(f"{f.name}_repeat_share", Family.ACTIVITY, Branch.CONTEXT),
             NumberColumn(f"user_{f.name}_count", Family.ACTIVITY, Branch.CONTEXT),
+            NumberColumn(f"user_{f.name}_decayed", Family.ACTIVITY, Branch.CONTEXT),
+            NumberColumn(f"user_{f.name}_repeat_share", Family.ACTIVITY, Branch.CONTEXT),
             NumberColumn(f"user_{f.name}_since_last", Family.ACTIVITY, Branch.CONTEXT),
+            NumberColumn(f"user_{f.name}_gap", Family.ACTIVITY, Branch.CONTEXT),
+            NumberColumn(f"user_{f.name}_overdue", Family.ACTIVITY, Branch.CONTEXT),
         ]
     return columns
 
@@ -89,11 +106,18 @@ def _write_decayed(
 
 
 @njit(cache=True)
+def repeat_share(repeats: float, count: float, prior: float) -> float:
+    """The share of meetings that were repeats, drawn to a prior."""
+    return smoothed(repeats, count, prior, SHARE_WEIGHT)
+
+
+@njit(cache=True)
 def _write_reactions(counts: NDArray[np.float64], out: NDArray[np.float32], k: int) -> int:
     out[k] = np.log1p(counts[LIKES])
     out[k + 1] = np.log1p(counts[DISLIKES])
     out[k + 2] = np.log1p(counts[SKIPS])
-    return k + 3
+    out[k + 3] = repeat_share(counts[REPEATS], counts[COUNT], 0.0)
+    return k + 4
 
 
 @njit(cache=True)
@@ -143,15 +167,18 @@ def read_facets(
     time: float,
     user_since_origin: float,
     half_lives: NDArray[np.float64],
+    user_repeat_share: float,
     out: NDArray[np.float32],
     k: int,
 ) -> int:
     """The facets' part of `candidate_columns`: means over several values, the latest recency."""
-    width = 3 + len(half_lives)
+    of_pair = k + 2 + len(half_lives)  # where the first (user, value) column lies
     for f in range(len(facet_start) - 1):
         present = 0
+        timed = 0
         last = -np.inf
-        out[k : k + width] = 0.0
+        gap_and_overdue = np.zeros(2)
+        out[k : of_pair + 3] = 0.0
         for slot in range(facet_start[f], facet_start[f + 1]):
             value = values[slot]
             if value == 0:
@@ -163,12 +190,32 @@ def read_facets(
             for h in range(len(half_lives)):
                 faded = counts[DECAYED + h] * decay(elapsed, half_lives[h])
                 out[k + 1 + h] += np.float32(np.log1p(faded))
+            out[of_pair - 1] += np.float32(repeat_share(counts[REPEATS], counts[COUNT], 0.0))
             pair = find(user_value, pair_key(user, value))
-            if pair >= 0 and user_value.rows[pair, UV_COUNT] > 0:
-                out[k + width - 2] += np.float32(np.log1p(user_value.rows[pair, UV_COUNT]))
-                last = max(last, np.float64(user_value.marks[pair, UV_LAST]))
-        for i in range(width - 1):
-            out[k + i] = out[k + i] / np.float32(present) if present else np.nan
-        out[k + width - 1] = recency(user_since_origin - last)
-        k += width
+            if pair < 0 or user_value.rows[pair, UV_COUNT] == 0:
+                out[of_pair + 2] += np.float32(user_repeat_share)
+                continue
+            row, marks = user_value.rows[pair], user_value.marks[pair]
+            since = user_since_origin - marks[UV_LAST]
+            faded = np.float64(row[UV_DECAYED]) * decay(since, half_lives[-1])
+            out[of_pair] += np.float32(np.log1p(row[UV_COUNT]))
+            out[of_pair + 1] += np.float32(np.log1p(faded))
+            out[of_pair + 2] += np.float32(
+                repeat_share(
+                    np.float64(row[UV_REPEATS]), np.float64(row[UV_COUNT]), user_repeat_share
+                )
+            )
+            last = max(last, np.float64(marks[UV_LAST]))
+            if row[UV_COUNT] > 1:
+                gap = np.float64(marks[UV_LAST] - marks[UV_FIRST]) / (row[UV_COUNT] - 1.0)
+                timed += 1
+                gap_and_overdue[0] += np.log1p(gap)
+                gap_and_overdue[1] += np.log1p(max(since, 0.0)) - np.log1p(gap)
+        for i in range(k, of_pair + 3):
+            out[i] = out[i] / np.float32(present) if present else np.nan
+        out[of_pair + 3] = recency(user_since_origin - last)
+        for i in range(2):
+            out[of_pair + 4 + i] = gap_and_overdue[i] / timed if timed else np.nan
+        k = of_pair + 6
+        of_pair = k + 2 + len(half_lives)
     return k

@@ -1,4 +1,6 @@
-"""Latent: vectors of a truncated SVD of the base period, folded in for what came later."""
+"""Latent: vectors of the latest factorisation (`core.state.latent_fit`), folded in for what came
+later.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,12 @@ from core.state.arithmetic import cosine, dot
 from core.state.arrays import FACET_LATENT, LATENT
 from core.state.columns import Family, NumberColumn
 
-SHRINK = 5.0
-"""Pseudo-objects by which a user's mean vector is drawn to zero."""
+SMOOTHING = 50.0
+"""Pseudo-meetings by which rows and columns are regularised, and means drawn to zero."""
 
 
 def _vector(name: str, size: int, branch: Branch) -> list[NumberColumn]:
-    return [NumberColumn(f"{name}_{i}", Family.LATENT, branch) for i in range(size)]
+    return [NumberColumn(f"{name}_{i}", Family.LATENT, branch, is_axis=True) for i in range(size)]
 
 
 def user_columns(schema: Schema) -> list[NumberColumn]:
@@ -34,15 +36,31 @@ def request_columns(schema: Schema) -> list[NumberColumn]:
 
 
 def candidate_columns(schema: Schema) -> list[NumberColumn]:
-    """The object's vector, its main facet value's, and how the user's lie to them."""
+    """The object's vector, its main facet value's, and how the user's means lie to them."""
     return [
         *_vector("object_vector", LATENT, Branch.OBJECT),
         *_vector(f"{schema.main_facet}_vector", FACET_LATENT, Branch.OBJECT),
         NumberColumn("user_object_dot", Family.LATENT, Branch.CONTEXT),
         NumberColumn("user_object_cosine", Family.LATENT, Branch.CONTEXT),
+        NumberColumn("user_object_recent_dot", Family.LATENT, Branch.CONTEXT),
+        NumberColumn("user_object_recent_cosine", Family.LATENT, Branch.CONTEXT),
         NumberColumn(f"user_{schema.main_facet}_dot", Family.LATENT, Branch.CONTEXT),
         NumberColumn(f"user_{schema.main_facet}_cosine", Family.LATENT, Branch.CONTEXT),
     ]
+
+
+@njit(cache=True)
+def recent_match(
+    recent: NDArray[np.float64], object_vector: NDArray[np.float32]
+) -> tuple[float, float]:
+    """Product and cosine of what the user met lately and an object; NaN where one is zero."""
+    product = 0.0
+    squares = 0.0
+    for i in range(LATENT):
+        product += recent[i] * np.float64(object_vector[i])
+        squares += recent[i] * recent[i]
+    length = np.sqrt(squares) * np.sqrt(dot(object_vector, object_vector))
+    return product, product / length if length > 0.0 else np.nan
 
 
 @njit(cache=True)
@@ -50,14 +68,16 @@ def read_user(
     vector: NDArray[np.float32],
     facet_vector: NDArray[np.float32],
     distinct_objects: float,
+    distinct_values: float,
     out: NDArray[np.float32],
     k: int,
 ) -> int:
-    """See `user_columns`."""
-    scale = np.float32(1.0 / (distinct_objects + SHRINK))
+    """See `user_columns`; `distinct_values` are those of the main facet."""
+    scale = np.float32(1.0 / (distinct_objects + SMOOTHING))
     for i in range(LATENT):
         out[k + i] = vector[i] * scale
     k += LATENT
+    scale = np.float32(1.0 / (distinct_values + SMOOTHING))
     for i in range(FACET_LATENT):
         out[k + i] = facet_vector[i] * scale
     return k + FACET_LATENT
@@ -69,16 +89,24 @@ def read_candidate(
     user_facet_vector: NDArray[np.float32],
     object_vector: NDArray[np.float32],
     facet_vector: NDArray[np.float32],
+    distinct_objects: float,
+    distinct_values: float,
+    recent: NDArray[np.float64],
+    recent_weight: float,
     out: NDArray[np.float32],
     k: int,
 ) -> int:
-    """See `candidate_columns`."""
+    """See `candidate_columns`; `recent_weight` is what is left by now of the last of `recent`."""
     out[k : k + LATENT] = object_vector
     k += LATENT
     out[k : k + FACET_LATENT] = facet_vector
     k += FACET_LATENT
-    out[k] = dot(user_vector, object_vector)
+    out[k] = dot(user_vector, object_vector) / (distinct_objects + SMOOTHING)
     out[k + 1] = cosine(user_vector, object_vector)
-    out[k + 2] = dot(user_facet_vector, facet_vector)
-    out[k + 3] = cosine(user_facet_vector, facet_vector)
-    return k + 4
+    product, recent_cosine = recent_match(recent, object_vector)
+    left = recent_weight / recent[LATENT] if recent[LATENT] > 0.0 else 0.0
+    out[k + 2] = product * left / (recent_weight + SMOOTHING)
+    out[k + 3] = recent_cosine
+    out[k + 4] = dot(user_facet_vector, facet_vector) / (distinct_values + SMOOTHING)
+    out[k + 5] = cosine(user_facet_vector, facet_vector)
+    return k + 6
