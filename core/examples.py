@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from core.errors import NotEnoughDataError
 from core.log import UNKNOWN_LABEL, EventLog
 from core.models.base import Examples
+from core.scratch import Scratch, collect_rows, copy_rows
 from core.state.columns import FeatureBatch
 from core.state.latent_fit import fit_latent
 from core.state.replay import Replay
@@ -36,6 +37,7 @@ class ExampleTable:
         row: (n,) index into the log.
         user, object: (n,) index into the log's entities.
         inner_gap: see `LabelRule`.
+        scratch: where copies of its rows go that are too large for memory.
     """
 
     features: FeatureBatch
@@ -46,16 +48,21 @@ class ExampleTable:
     user: NDArray[np.int32]
     object: NDArray[np.int32]
     inner_gap: bool = True
+    scratch: Scratch | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, chosen: NDArray[np.bool_]) -> Examples:
-        """The chosen rows for a fit; a view where they lie together."""
+        """The chosen rows (n,) for a fit; see `batch`."""
+        return Examples(self.batch(chosen), self.labels[chosen].astype(np.float32))
+
+    def batch(self, chosen: NDArray[np.bool_]) -> FeatureBatch:
+        """Features of the chosen rows (n,): a view where they lie together, a copy otherwise."""
         rows = np.flatnonzero(chosen)
-        together = len(rows) and rows[-1] - rows[0] + 1 == len(rows)
-        where = slice(int(rows[0]), int(rows[-1]) + 1) if together else rows
-        return Examples(self.features.take(where), self.labels[where].astype(np.float32))
+        if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
+            return self.features.take(slice(int(rows[0]), int(rows[-1]) + 1))
+        return copy_rows(self.features, rows, self.scratch)
 
 
 def base_rows(log: EventLog, *, base_share: float, test_start: float) -> int:
@@ -92,6 +99,7 @@ def replay_examples(
     test_start: float,
     seed: int,
     progress: Stage | None = None,
+    scratch: Scratch | None = None,
 ) -> ExampleTable:
     """Roll an empty state over the whole log and collect the examples.
 
@@ -100,22 +108,28 @@ def replay_examples(
     grown by `REFIT_GROWTH`, on what has passed by then. Afterwards the state stands at the end of
     the log.
 
+    With `scratch`, features that are too large for memory go there: the same table, bit for bit,
+    that reads from disk.
+
     Raises:
         NotEnoughDataError: no example lies after the base period.
+        ScratchError: the scratch directory cannot hold the features.
     """
     replay = Replay(state, state.log_arrays(log))
     base = base_rows(log, base_share=base_share, test_start=test_start)
+    wanted = log.is_example & ~np.isnan(log.position)
+    # Now, for a lack of room should be told before an hour of replay.
+    collected = collect_rows(state.columns, int(np.count_nonzero(wanted[base:])), scratch)
     report = progress or (lambda *_: None)
     replay.run(base, progress=lambda done: report("replay base period", done))
-    wanted = log.is_example & ~np.isnan(log.position)
     stretches = []
     bounds = [*_refits(base, len(log)), len(log)]
     for start, stop in pairwise(bounds):
         fit_latent(state, seed)
         report("replay events", start / len(log))
-        stretches.append(replay.run(stop, wanted))
+        stretches.append(replay.run_into(collected, stop, wanted))
     report("replay events", 1.0)
-    rows, numbers, codes = (np.concatenate(parts) for parts in zip(*stretches, strict=True))
+    rows = np.concatenate(stretches)
     replay.finish(float(log.time_s[-1]))
     if not len(rows):
         raise NotEnoughDataError(
@@ -124,7 +138,7 @@ def replay_examples(
         )
     known = log.labels[rows]
     return ExampleTable(
-        features=FeatureBatch(state.columns, numbers, codes),
+        features=collected.batch(),
         labels=np.where(known == UNKNOWN_LABEL, replay.labels[rows], known),
         position=log.position[rows],
         matures_position=log.matures_position[rows],
@@ -132,4 +146,5 @@ def replay_examples(
         user=log.user_index[rows],
         object=log.object_index[rows],
         inner_gap=log.label_rule.inner_gap,
+        scratch=scratch,
     )

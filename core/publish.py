@@ -19,6 +19,7 @@ from core.log import ClockKind, EventLog
 from core.models import RECIPES, Compute
 from core.models.base import Progress
 from core.retrieval.item_neighbours import build_item_neighbours
+from core.scratch import Scratch
 from core.state.state import State
 from core.training import Evaluation, Fitted, Recipe, evaluate, fit_as_of
 
@@ -46,8 +47,12 @@ def evaluate_log(
     *,
     seed: int,
     progress: Progress | None = None,
+    scratch: Scratch | None = None,
 ) -> Evaluated:
-    """Replay, fit as of the begin of the test block, score the block once."""
+    """Replay, fit as of the begin of the test block, score the block once.
+
+    Features that are too large for memory go to `scratch`, where one is given.
+    """
     state = State(domain.schema, log.label_rule.horizon_s, domain.tie_rule)
     table = replay_examples(
         log,
@@ -56,6 +61,7 @@ def evaluate_log(
         test_start=recipe.test_start,
         seed=seed,
         progress=progress,
+        scratch=scratch,
     )
     trainers = RECIPES[recipe.trainers](compute)
     fitted = fit_as_of(table, recipe.test_start, recipe, trainers, seed=seed, progress=progress)

@@ -25,6 +25,7 @@ from core.errors import NotEnoughDataError
 from core.evaluation import Figures, auc, figures
 from core.examples import ExampleTable
 from core.log import UNKNOWN_LABEL, EventLog
+from core.mapped import pieces
 from core.models.base import Progress, Trainers
 from core.state.columns import FeatureBatch
 
@@ -211,7 +212,7 @@ def evaluate(
     rows = table.row[test]
     if not len(rows):
         raise NotEnoughDataError("the test block has no examples: give a longer log")
-    batch = table.features.take(np.flatnonzero(test))
+    batch = table.batch(test)
     known = table.labels[test] != UNKNOWN_LABEL
     labels = table.labels[test][known]
     cold_user = _first_rows(log.user_index, rows)
@@ -227,9 +228,10 @@ def evaluate(
             seed=seed,
         )
 
-    masked_batch = batch.without_context()
     plain = {profile: predict_all(ensemble, batch, profile) for profile in ensemble.stacks}
-    masked = {profile: predict_all(ensemble, masked_batch, profile) for profile in ensemble.stacks}
+    masked = {
+        profile: predict_all(ensemble, batch, profile, masked=True) for profile in ensemble.stacks
+    }
     members: dict[str, float] = {}
     for _, logits in plain.values():
         members |= {name: auc(labels, column[known]) for name, column in logits.items()}
@@ -244,12 +246,15 @@ def evaluate(
 
 
 def predict_all(
-    ensemble: Ensemble, batch: FeatureBatch, profile: Profile
+    ensemble: Ensemble, batch: FeatureBatch, profile: Profile, *, masked: bool = False
 ) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
-    """Probabilities (n,) and member logits of a large batch, a stretch at a time."""
+    """Probabilities (n,) and member logits of a large batch, a piece at a time.
+
+    With `masked`, the request's context is unknown.
+    """
     parts = [
-        ensemble.predict(batch.take(slice(start, start + PREDICT_ROWS)), profile)
-        for start in range(0, len(batch), PREDICT_ROWS)
+        ensemble.predict(piece.without_context() if masked else piece, profile)
+        for _, piece in pieces(batch, PREDICT_ROWS)
     ]
     names = parts[0].member_logits
     return (

@@ -8,11 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.mapped import stretches
 from core.state.columns import Columns
 
 MIN_ROWS = 2
 """A code shown by fewer training rows is unknown: an embedding of one row is memory, not knowledge.
 On logs where most objects have one user it also keeps the tables, and so each step, small."""
+
+
+_COUNTED_ROWS = 1 << 18
+"""Rows counted at a time: enough that the vocabularies, counted anew each time, cost little."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,10 @@ def fit_codebook(columns: Columns, codes: NDArray[np.int32]) -> Codebook:
         vocabulary: np.zeros(cardinality, np.int64)
         for vocabulary, cardinality in _cardinalities(columns).items()
     }
-    for index, column in enumerate(columns.codes):
-        count = counts[column.vocabulary]
-        count += np.bincount(codes[:, index], minlength=len(count))[: len(count)]
+    for stretch in stretches(codes, _COUNTED_ROWS):
+        for index, column in enumerate(columns.codes):
+            count = counts[column.vocabulary]
+            count += np.bincount(stretch[:, index], minlength=len(count))[: len(count)]
     rows = {}
     for vocabulary, count in counts.items():
         known = count >= MIN_ROWS

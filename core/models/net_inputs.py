@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.mapped import gather
 from core.models.base import drawn
 from core.models.codebook import Codebook
 from core.schema import Branch
@@ -44,7 +45,7 @@ def fit_standardiser(numbers: NDArray[np.float32], seed: int) -> Standardiser:
     """Fit on at most SAMPLE_ROWS rows drawn from `numbers`, (n, columns)."""
     if len(numbers) > SAMPLE_ROWS:
         rows = drawn(seed, "standardiser").choice(len(numbers), SAMPLE_ROWS, replace=False)
-        numbers = numbers[np.sort(rows)]
+        numbers = gather(numbers, np.sort(rows))
     mean = np.zeros(numbers.shape[1])
     deviation = np.zeros(numbers.shape[1])
     for index in range(numbers.shape[1]):

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.errors import BundleError
+from core.mapped import pieces
 from core.models.base import Examples, Progress, check_blocks
 from core.models.branched_net import BranchedNet
 from core.models.codebook import Codebook, fit_codebook
@@ -79,9 +80,7 @@ class NetModel:
             return values
         with torch.inference_mode():
             user = self._net.user(batch.take(slice(0, 1))) if batch.one_user else None
-            for start in range(0, len(batch), PREDICT_ROWS):
-                rows = slice(start, start + PREDICT_ROWS)
-                chunk = batch.take(rows)
+            for rows, chunk in pieces(batch, PREDICT_ROWS):
                 own = self._net.user(chunk) if user is None else user
                 values[rows] = answer(chunk, own, self._object(chunk)).cpu().numpy()
         return values

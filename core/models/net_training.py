@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.mapped import gather, is_mapped, pieces
 from core.models.base import Examples, Progress, drawn
 from core.models.logit_net import LogitNet
+from core.models.row_order import row_pools
 from core.models.settings import NetSettings
 from core.state.columns import FeatureBatch
 
@@ -59,10 +61,7 @@ def predict_rows(net: LogitNet, batch: FeatureBatch) -> NDArray[np.float64]:
     """Logits (n,) by the plain path, PREDICT_ROWS rows at a time."""
     net.eval()
     with torch.inference_mode():
-        chunks = [
-            net(batch.take(slice(start, start + PREDICT_ROWS))).cpu().numpy()
-            for start in range(0, len(batch), PREDICT_ROWS)
-        ]
+        chunks = [net(piece).cpu().numpy() for _, piece in pieces(batch, PREDICT_ROWS)]
     return np.concatenate(chunks).astype(np.float64) if chunks else np.zeros(0)
 
 
@@ -79,15 +78,26 @@ def masked_batches(
     Some rows lose their context and some codes become unknown: what serving meets every day.
     """
     rng = drawn(seed, "epoch", epoch)
-    n_rows = len(examples)
-    order = rng.permutation(n_rows)
-    for part in np.array_split(order, max(1, n_rows // settings.batch_size(n_rows))):
-        # In log order within a batch: the rows may lie on disk.
-        rows = np.sort(part)
-        batch = examples.features.take(rows)
-        batch = batch.without_context(rng.random(len(rows)) < settings.context_dropout)
-        batch.codes[rng.random(batch.codes.shape) < settings.code_dropout] = 0
-        yield Examples(batch, examples.labels[rows])
+    batch_rows = settings.batch_size(len(examples))
+    for pool in row_pools(len(examples), rng):
+        pooled = _in_memory(examples.features, pool)
+        order = rng.permutation(len(pool))
+        for part in np.array_split(order, max(1, len(pool) // batch_rows)):
+            # In log order within a batch: neighbours in memory are read together.
+            rows = np.sort(part)
+            batch = examples.features.take(pool[rows]) if pooled is None else pooled.take(rows)
+            batch = batch.without_context(rng.random(len(rows)) < settings.context_dropout)
+            batch.codes[rng.random(batch.codes.shape) < settings.code_dropout] = 0
+            yield Examples(batch, examples.labels[pool[rows]])
+
+
+def _in_memory(features: FeatureBatch, rows: NDArray[np.intp]) -> FeatureBatch | None:
+    """The rows as a copy in memory, or None where all rows are there already."""
+    if not (is_mapped(features.numbers) or is_mapped(features.codes)):
+        return None
+    return FeatureBatch(
+        features.columns, gather(features.numbers, rows), gather(features.codes, rows)
+    )
 
 
 def _run_epoch(

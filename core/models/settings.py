@@ -9,6 +9,8 @@ from typing import Literal
 
 import torch
 
+from core.errors import CapabilityMissingError
+
 
 @dataclass(frozen=True)
 class Compute:
@@ -20,10 +22,20 @@ class Compute:
     """Threads of a fit, and of trees on large batches; None leaves it to the libraries."""
 
     def torch_device(self) -> torch.device:
-        """The device that `device` means on this machine."""
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return torch.device(self.device)
+        """The device that `device` means on this machine.
+
+        Raises:
+            CapabilityMissingError: a GPU was asked for by name and there is none.
+        """
+        if self.device == "cpu" or torch.cuda.is_available():
+            return torch.device("cpu" if self.device == "cpu" else "cuda")
+        if self.device == "cuda":
+            build = "" if torch.version.cuda else ", and this build of it is for the CPU alone"
+            raise CapabilityMissingError(
+                f"--device cuda needs a GPU, and PyTorch {torch.__version__} finds none{build}: "
+                "choose --device auto or cpu, or install a build for the GPU"
+            )
+        return torch.device("cpu")
 
     @contextmanager
     def limited_threads(self) -> Iterator[None]:

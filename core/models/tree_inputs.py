@@ -9,8 +9,11 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
+from core.mapped import release, stretches
 from core.models.base import drawn
 from core.state.columns import Columns, FeatureBatch
+
+_COUNTED_ROWS = 1 << 16
 
 
 def shown_categories(features: FeatureBatch, limit: int) -> tuple[str, ...]:
@@ -18,11 +21,12 @@ def shown_categories(features: FeatureBatch, limit: int) -> tuple[str, ...]:
 
     Counted from the rows of the fit: how many codes there will ever be is not known in the past.
     """
-    return tuple(
-        column.name
-        for index, column in enumerate(features.columns.codes)
-        if not column.is_identity and len(np.unique(features.codes[:, index])) <= limit
-    )
+    columns = features.columns.codes
+    shown = {i: np.zeros(0, np.int32) for i, c in enumerate(columns) if not c.is_identity}
+    for stretch in stretches(features.codes, _COUNTED_ROWS):
+        shown = {i: np.union1d(codes, stretch[:, i]) for i, codes in shown.items()}
+        shown = {i: codes for i, codes in shown.items() if len(codes) <= limit}
+    return tuple(columns[i].name for i in shown)
 
 
 class TreeColumns:
@@ -75,8 +79,10 @@ class MaskedRows(lightgbm.Sequence):
     def __getitem__(self, rows: int | slice | list[int]) -> NDArray[np.float64]:
         chosen = slice(rows, rows + 1) if isinstance(rows, int | np.integer) else rows
         index = np.asarray(chosen, np.intp) if isinstance(chosen, list) else chosen
-        piece, is_masked = self._features.take(index), self._is_masked[index]
+        read, is_masked = self._features.take(index), self._is_masked[index]
+        piece = read
         if is_masked.any():
             piece = piece.without_context(is_masked)
         matrix: NDArray[np.float64] = self._layout.matrix(piece, np.float64)
+        release(read.numbers, read.codes)
         return matrix if chosen is rows else matrix[0]

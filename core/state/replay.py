@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,18 @@ from core.state.writing import advance
 
 CHUNK = 20_000
 """Rows between two looks at the capacity of the tables."""
+
+
+class FeatureSink(Protocol):
+    """Takes in the features of wanted rows, in log order."""
+
+    def room(self, rows: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Where the next rows go: numbers (rows, number columns) and codes (rows, code columns)."""
+        ...
+
+    def keep(self, rows: int) -> None:
+        """The first `rows` rows of the room have been written."""
+        ...
 
 
 class Replay:
@@ -40,32 +53,42 @@ class Replay:
             wanted: (n_log,) rows whose features are wanted; none when absent.
             progress: called with the fraction of this stretch that is done.
         """
+        parts = _Parts(self.state)
+        rows = self.run_into(parts, stop, wanted, progress)
+        return rows, np.concatenate(parts.numbers), np.concatenate(parts.codes)
+
+    def run_into(
+        self,
+        sink: FeatureSink,
+        stop: int,
+        wanted: NDArray[np.bool_] | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> NDArray[np.intp]:
+        """As `run`, the features going into `sink`; returns the wanted rows."""
         log = self._log
         start, stop = self._next, _group_end(log.tie_group, stop)
         wanted = np.zeros(len(log.time), bool) if wanted is None else wanted
-        rows = np.flatnonzero(wanted[start:stop]) + start
-        columns = self.state.columns
-        numbers = np.empty((len(rows), len(columns.numbers)), np.float32)
-        codes = np.empty((len(rows), len(columns.codes)), np.int32)
-        written = 0
+        cardinalities = self.state.columns.cardinalities
         while self._next < stop:
             end = min(_group_end(log.tie_group, self._next + CHUNK), stop)
             self.state.arrays = with_pair_room(self.state.arrays, end - self._next)
-            written += replay_rows(
+            numbers, codes = sink.room(int(np.count_nonzero(wanted[self._next : end])))
+            written = replay_rows(
                 self.state.arrays,
                 log,
                 self._next,
                 end,
                 wanted,
-                columns.cardinalities,
-                numbers[written:],
-                codes[written:],
+                cardinalities,
+                numbers,
+                codes,
                 self.labels,
             )
+            sink.keep(written)
             self._next = end
             if progress is not None:
                 progress((end - start) / max(stop - start, 1))
-        return rows, numbers, codes
+        return np.flatnonzero(wanted[start:stop]) + start
 
     def finish(self, time_s: float) -> None:
         """Let the labels mature that are due by `time_s`, the end of what is known.
@@ -76,6 +99,23 @@ class Replay:
         clock = max(totals[CLOCK], time_s)
         advance(self.state.arrays, float(np.nextafter(time_s, np.inf)), self.labels)
         totals[CLOCK] = clock
+
+
+class _Parts:
+    """Features in memory, an array a chunk."""
+
+    def __init__(self, state: State) -> None:
+        n_numbers, n_codes = len(state.columns.numbers), len(state.columns.codes)
+        self.numbers = [np.empty((0, n_numbers), np.float32)]
+        self.codes = [np.empty((0, n_codes), np.int32)]
+
+    def room(self, rows: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        self.numbers.append(np.empty((rows, self.numbers[0].shape[1]), np.float32))
+        self.codes.append(np.empty((rows, self.codes[0].shape[1]), np.int32))
+        return self.numbers[-1], self.codes[-1]
+
+    def keep(self, rows: int) -> None:
+        """All of the room was written: it was just as large as needed."""
 
 
 def _group_end(tie_group: NDArray[np.int64], row: int) -> int:

@@ -38,7 +38,7 @@ class ZooTable:
         return with_trail(batch, self.trail[rows], self.trail_columns)
 
     def _parts(self) -> tuple[dict[str, NDArray[np.generic]], dict[str, object]]:
-        """The arrays by name, and the table's other fields."""
+        """The arrays by name, and the table's other fields but the place for its copies."""
         features = self.examples.features
         arrays: dict[str, NDArray[np.generic]] = {
             "numbers": features.numbers,
@@ -50,7 +50,7 @@ class ZooTable:
             value = getattr(self.examples, field.name)
             if isinstance(value, np.ndarray):
                 arrays[field.name] = value
-            elif field.name != "features":
+            elif field.name not in ("features", "scratch"):
                 facts[field.name] = value
         return arrays, facts
 

@@ -19,6 +19,7 @@ from server.cli.options import (
     DomainName,
     LogFormat,
     Recipe,
+    ScratchDirectory,
     Seed,
 )
 from server.cli.output import print_json, progress_bars, stdout
@@ -36,6 +37,7 @@ def evaluate(
     ] = None,
     recipe: Recipe = "standard",
     device: DeviceName = Device.CPU,
+    scratch: ScratchDirectory = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -46,7 +48,9 @@ def evaluate(
     chosen = domain_named(domain)
     steps = replace(chosen.recipe, trainers=recipe)
     with progress_bars() as report:
-        log, evaluated = read_and_measure(chosen, data, log_format, steps, device, seed, report)
+        log, evaluated = read_and_measure(
+            chosen, data, log_format, steps, device, seed, scratch, report
+        )
     if predictions is not None:
         write_predictions(predictions, log, evaluated.evaluation)
     content = report_of(chosen, log, evaluated, steps, seed=seed)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import tempfile
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +12,9 @@ from typing import Annotated
 
 import typer
 
+from core.errors import FieldViolation, InvalidRequestError
 from core.models import RECIPES, Compute
+from core.scratch import IN_MEMORY_BYTES, Scratch
 
 DomainName = Annotated[str, typer.Argument(help="Name of the domain: music, shopping or travel.")]
 DataDirectory = Annotated[
@@ -55,9 +59,44 @@ DeviceName = Annotated[Device, typer.Option("--device", help="Where the nets are
 BUNDLES = Path("bundles")
 
 
+ScratchDirectory = Annotated[
+    Path | None,
+    typer.Option(
+        "--scratch",
+        envvar="ENCORE_SCRATCH",
+        help=(
+            "Directory on a disk for features that are too many for memory (above "
+            f"{IN_MEMORY_BYTES >> 30} GB); TMPDIR, /var/tmp or the system's own when absent."
+        ),
+    ),
+]
+
+
 def compute_on(device: Device) -> Compute:
-    """The member settings of a machine."""
-    return Compute(device=device.value)
+    """The member settings of a machine.
+
+    Raises:
+        CapabilityMissingError: it lacks the device.
+    """
+    compute = Compute(device=device.value)
+    compute.torch_device()  # now, not after an hour of replay
+    return compute
+
+
+def scratch_in(directory: Path | None) -> Scratch:
+    """The place for large tables; by default one that is on disk where /tmp lives in memory.
+
+    Raises:
+        InvalidRequestError: the directory is not there.
+    """
+    if directory is None:
+        large = Path("/var/tmp")  # noqa: S108 - its files get no names
+        system = Path(tempfile.gettempdir())
+        return Scratch(large if "TMPDIR" not in os.environ and large.is_dir() else system)
+    if not directory.is_dir():
+        problem = f"there is no directory {directory}: create it first"
+        raise InvalidRequestError([FieldViolation("--scratch", problem)])
+    return Scratch(directory)
 
 
 def new_version(now: datetime | None = None) -> str:

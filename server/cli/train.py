@@ -21,10 +21,12 @@ from server.cli.options import (
     DeviceName,
     DomainName,
     LogFormat,
+    ScratchDirectory,
     Seed,
     compute_on,
     git_commit,
     new_version,
+    scratch_in,
 )
 from server.cli.options import Recipe as RecipeName
 from server.cli.output import Report, print_json, progress_bars, stdout
@@ -38,13 +40,15 @@ def read_and_measure(
     recipe: Recipe,
     device: Device,
     seed: int,
+    scratch: Path | None,
     report: Report,
 ) -> tuple[EventLog, Evaluated]:
-    """Read a log and evaluate the recipe on it."""
+    """Read a log and evaluate the recipe on it; what the machine lacks is found out first."""
+    compute, room = compute_on(device), scratch_in(scratch)
     report("read the log", 0.0)
     log = read_log(domain.readers, data, log_format)
     report("read the log", 1.0)
-    return log, evaluate_log(domain, log, recipe, compute_on(device), seed=seed, progress=report)
+    return log, evaluate_log(domain, log, recipe, compute, seed=seed, progress=report, scratch=room)
 
 
 def train(
@@ -54,6 +58,7 @@ def train(
     bundles: Bundles = BUNDLES,
     recipe: RecipeName = "standard",
     device: DeviceName = Device.CPU,
+    scratch: ScratchDirectory = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -61,7 +66,9 @@ def train(
     chosen = domain_named(domain)
     steps = replace(chosen.recipe, trainers=recipe)
     with progress_bars() as report:
-        log, evaluated = read_and_measure(chosen, data, log_format, steps, device, seed, report)
+        log, evaluated = read_and_measure(
+            chosen, data, log_format, steps, device, seed, scratch, report
+        )
         directory = publish(
             chosen,
             log,

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from core.errors import BundleError, NotEnoughDataError
+from core.mapped import is_mapped
 from core.models import TRAINERS, Examples, Model, NetTrainer, Trainer, TreeTrainer
 from core.models.base import Branched, Contributing
+from core.scratch import Scratch, copy_rows
 from core.state.columns import Columns, FeatureBatch
 from core.testing import number, random_batch, request_batch, synthetic_columns, with_labels
 
@@ -274,16 +276,20 @@ def test_a_fit_leaves_its_examples_as_they_were(trainer: Trainer) -> None:
     np.testing.assert_array_equal(train.features.codes, codes)
 
 
-def test_a_fit_reads_a_read_only_memory_map(trainer: Trainer, tmp_path: Path) -> None:
-    train = examples(300, seed=1)
-    np.save(tmp_path / "numbers.npy", train.features.numbers)
-    mapped = np.load(tmp_path / "numbers.npy", mmap_mode="r")
-    on_disk = Examples(replace(train.features, numbers=mapped), train.labels)
-    from_disk = trainer.fit(on_disk, None, seed=0, iterations=2)
-    in_memory = trainer.fit(train, None, seed=0, iterations=2)
-    np.testing.assert_array_equal(
-        from_disk.predict(on_disk.features), in_memory.predict(train.features)
-    )
+def test_a_fit_from_disk_is_the_fit_from_memory(trainer: Trainer, tmp_path: Path) -> None:
+    blocks = [examples(600, seed=1), examples(200, seed=2)]
+    saved = []
+    for name, scratch in (("memory", None), ("disk", Scratch(tmp_path, in_memory_bytes=0))):
+        train, tune = (
+            Examples(copy_rows(b.features, np.arange(len(b)), scratch), b.labels) for b in blocks
+        )
+        assert is_mapped(train.features.numbers) == is_mapped(tune.features.codes) == bool(scratch)
+        model = trainer.fit(train, tune, seed=0)
+        (tmp_path / name).mkdir()
+        model.save(tmp_path / name)
+        files = {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        saved.append((files, model.predict(train.features).tolist()))
+    assert saved[0] == saved[1]
 
 
 def test_progress_ends_at_one(trainer: Trainer) -> None:

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from core.models import Compute, Examples, TreeSettings, TreeTrainer
 from core.models.tree_inputs import MaskedRows, TreeColumns, shown_categories
 from core.models.tree_member import _fewest_rounds
+from core.state.columns import FeatureBatch
 from core.testing import number, random_batch, synthetic_columns, with_labels
 
 COLUMNS = synthetic_columns()
@@ -46,6 +48,32 @@ def test_rows_are_read_alike_one_by_one_and_in_pieces() -> None:
     piece = rows[0:40]
     np.testing.assert_array_equal(np.stack([rows[index] for index in range(40)]), piece)
     np.testing.assert_array_equal(rows[[3, 5]], piece[[3, 5]])
+
+
+def test_no_matrix_is_larger_than_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    laid_out: list[int] = []
+    whole = TreeColumns.matrix
+
+    def counted(
+        layout: TreeColumns, batch: FeatureBatch, dtype: type[np.float64]
+    ) -> NDArray[np.float64]:
+        laid_out.append(len(batch))
+        matrix: NDArray[np.float64] = whole(layout, batch, dtype)
+        return matrix
+
+    monkeypatch.setattr(TreeColumns, "matrix", counted)
+    train = examples(3 * MaskedRows.batch_size, seed=1)
+    TRAINER.fit(train, examples(10_000, seed=2), seed=0)
+    assert max(laid_out) == MaskedRows.batch_size
+    assert sum(n for n in laid_out if n > 1) == len(train) + 10_000
+
+
+def test_categories_are_counted_over_all_rows_and_not_only_the_first() -> None:
+    rows = random_batch(COLUMNS, 70_000, seed=0)
+    city = [c.name for c in COLUMNS.codes].index("city")
+    rows.codes[:, city] = np.arange(70_000) > 69_990
+    assert "city" not in shown_categories(rows, 1)
+    assert "city" in shown_categories(rows, 2)
 
 
 def test_a_share_of_the_training_rows_has_lost_its_context() -> None:
