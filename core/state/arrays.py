@@ -8,7 +8,6 @@ read together lies together: one row of `counts` is one or two cache lines.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -30,8 +29,8 @@ WEIGHTS = 2 * (1 + FACTORS)
 """A weight and its factors, then the squared gradients of each."""
 
 # Columns of `counts`, the same for users, objects and values. Labels are decayed as of LABEL_TIME,
-# interactions as of LAST; from DECAYED on, one column a half-life. REPEATS are interactions of pairs
-# that had met before.
+# interactions as of LAST; from DECAYED on, one column a half-life. REPEATS are interactions of
+# pairs that had met before.
 COUNT, LAST, LABEL_N, LABEL_SUM, LABEL_TIME, LIKES, DISLIKES, SKIPS, DISTINCT = range(9)
 REPEATS, DECAYED = 9, 10
 
@@ -256,22 +255,6 @@ def new_arrays(schema: Schema, shape: Shape) -> StateArrays:
 
 
 Group = TypeVar("Group", Users, Objects, Values)
-
-
-def content_vectors(
-    arrays: StateArrays, values: NDArray[np.int32], means: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """(n, LATENT) vectors of objects with these value ids (n, slots): sums over their facets.
-
-    A facet with several values adds their mean. `means` (values, LATENT) is `Values.object_mean`,
-    or what shall become it; the row of value 0 is zero.
-    """
-    out = np.zeros((len(values), means.shape[1]), np.float32)
-    for start, stop in pairwise(arrays.shape.facet_start):
-        present = (values[:, start:stop] > 0).sum(axis=1)
-        for slot in range(start, stop):
-            out += means[values[:, slot]] / np.maximum(present, 1)[:, None].astype(np.float32)
-    return out
 
 
 def with_rows(group: Group, n: int) -> Group:
