@@ -54,8 +54,8 @@ OC_COUNT = 0
 UV_LAST, UV_LABEL_TIME, UV_FIRST = range(3)
 UO_LAST, UO_PENDING = range(2)
 
-# Entries of `Totals.numbers`; the last two are the lengths of the longest vectors of the base
-# period, of objects and of main facet values.
+# Entries of `Totals.numbers`; the last two are the lengths of the longest frozen vectors, of
+# objects and of main facet values.
 ORIGIN, CLOCK, EVENTS, ALL_LABELS, ALL_POSITIVES, LAST_TIME, TIE_GROUP = range(7)
 LONGEST, LONGEST_FACET = 7, 8
 
@@ -124,9 +124,11 @@ class Values(NamedTuple):
     """(n, 4) IS_BASE, VERSION (rises when `vector` changes or the first event shows the value),
     CODE, the position in the field's own vocabulary, from 1, and LISTENERS, users who met it."""
     vector: NDArray[np.float32]
-    """(n, FACET_LATENT) of main facet values: frozen in the base period, else folded in."""
+    """(n, FACET_LATENT) of main facet values: frozen where met before the latest fit, else folded
+    in."""
     object_mean: NDArray[np.float32]
-    """(n, LATENT) what a facet value adds to the vectors of its objects, see `content_vectors`."""
+    """(n, LATENT) what a facet value adds to the vectors of its objects, see
+    `core.state.folding.content_vectors`."""
     weights: NDArray[np.float32]
     """(n, WEIGHTS) of the online learner."""
 
@@ -180,7 +182,7 @@ class Totals(NamedTuple):
     facet_fold: NDArray[np.float32]
     """(FACET_LATENT, FACET_LATENT)"""
     learner: NDArray[np.float64]
-    """See `core.state.learning`."""
+    """(LEARNER,) bias and slope of the online learner, see `core.state.learning`."""
 
 
 class StateArrays(NamedTuple):

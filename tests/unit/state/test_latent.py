@@ -150,6 +150,25 @@ def test_object_vectors_are_the_columns_of_the_normalised_factorisation_less_noi
     np.testing.assert_allclose(got @ got.T, expected @ expected.T, atol=1e-4)
 
 
+def test_vectors_of_main_facet_values_are_those_of_the_meetings_weights() -> None:
+    """0.3 * log1p(n) + 1 for n meetings, divided by how many values and users there are."""
+    objects = [f"o{i}" for i in range(7)]
+    rng = np.random.default_rng(4)
+    pairs = [(f"u{u}", o) for u in range(9) for o in objects for _ in range(rng.integers(0, 4))]
+    state = fitted(log_of(pairs, {o: f"artist of {o}" for o in objects}))
+    users, _, met = dense(pairs)
+    counts = np.array([[pairs.count((u, o)) for o in objects] for u in users])
+    weights = np.where(counts > 0, 0.3 * np.log1p(counts) + 1.0, 0.0)
+    by_row, by_column = scales(met)
+    _, _, right = np.linalg.svd(by_row * weights * by_column, full_matrices=False)
+    expected = (right[1:] * by_column).T * np.sqrt(weights.sum())
+    main = state.arrays.objects.values[:, state.arrays.shape.main_slot[0]]
+    got = state.arrays.values.vector[[main[state.objects.get(o)] for o in objects]]
+    np.testing.assert_allclose(got @ got.T, expected @ expected.T, atol=1e-4)
+    sums = np.array([state.arrays.users.facet_vector[state.users.get(u)] for u in users])
+    np.testing.assert_allclose(sums, weights @ got, atol=1e-4)
+
+
 def test_what_everybody_meets_says_nothing() -> None:
     state = fitted(log_of([(f"u{u}", f"o{o}") for u in range(5) for o in range(4)]))
     assert not state.arrays.objects.vector.any()
