@@ -103,10 +103,10 @@ def replay_examples(
 ) -> ExampleTable:
     """Roll an empty state over the whole log and collect the examples.
 
-    The log begins with the base period (`base_rows`): it fills counters and fits the latent
-    vectors, and none of its rows is an example. The vectors are fitted anew each time the log has
-    grown by `REFIT_GROWTH`, on what has passed by then. Afterwards the state stands at the end of
-    the log.
+    The log begins with the base period (`base_rows`): it fills counters and is what latent vectors
+    are fitted on first, and none of its rows is an example. The vectors are fitted anew each time
+    the log has grown by `REFIT_GROWTH`, on what has passed by then. Afterwards the state stands at
+    the end of the log.
 
     With `scratch`, features that are too large for memory go there: the same table, bit for bit,
     that reads from disk.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.mapped import release, stretches
 from core.models.base import drawn
-from core.state.columns import Columns, FeatureBatch
+from core.state.columns import CodeColumn, Columns, FeatureBatch, NumberColumn
 
 _COUNTED_ROWS = 1 << 16
 
@@ -41,7 +41,8 @@ class TreeColumns:
         self._cardinalities = np.array([c.cardinality for c in chosen], np.int32)
         self._numbers = np.flatnonzero([not c.is_axis for c in columns.numbers])
         n_numbers = len(self._numbers)
-        kept = [*(columns.numbers[index] for index in self._numbers), *chosen]
+        kept: list[NumberColumn | CodeColumn] = [columns.numbers[i] for i in self._numbers]
+        kept += chosen
         self.names = [column.name for column in kept]
         self.families = [column.family for column in kept]
         self.categorical = list(range(n_numbers, n_numbers + len(chosen)))

@@ -8,7 +8,6 @@ read together lies together: one row of `counts` is one or two cache lines.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -30,8 +29,8 @@ WEIGHTS = 2 * (1 + FACTORS)
 """A weight and its factors, then the squared gradients of each."""
 
 # Columns of `counts`, the same for users, objects and values. Labels are decayed as of LABEL_TIME,
-# interactions as of LAST; from DECAYED on, one column a half-life. REPEATS are interactions of pairs
-# that had met before.
+# interactions as of LAST; from DECAYED on, one column a half-life. REPEATS are interactions of
+# pairs that had met before.
 COUNT, LAST, LABEL_N, LABEL_SUM, LABEL_TIME, LIKES, DISLIKES, SKIPS, DISTINCT = range(9)
 REPEATS, DECAYED = 9, 10
 
@@ -55,8 +54,8 @@ OC_COUNT = 0
 UV_LAST, UV_LABEL_TIME, UV_FIRST = range(3)
 UO_LAST, UO_PENDING = range(2)
 
-# Entries of `Totals.numbers`; the last two are the lengths of the longest vectors of the base
-# period, of objects and of main facet values.
+# Entries of `Totals.numbers`; the last two are the lengths of the longest frozen vectors, of
+# objects and of main facet values.
 ORIGIN, CLOCK, EVENTS, ALL_LABELS, ALL_POSITIVES, LAST_TIME, TIE_GROUP = range(7)
 LONGEST, LONGEST_FACET = 7, 8
 
@@ -125,9 +124,11 @@ class Values(NamedTuple):
     """(n, 4) IS_BASE, VERSION (rises when `vector` changes or the first event shows the value),
     CODE, the position in the field's own vocabulary, from 1, and LISTENERS, users who met it."""
     vector: NDArray[np.float32]
-    """(n, FACET_LATENT) of main facet values: frozen in the base period, else folded in."""
+    """(n, FACET_LATENT) of main facet values: frozen where met before the latest fit, else folded
+    in."""
     object_mean: NDArray[np.float32]
-    """(n, LATENT) what a facet value adds to the vectors of its objects, see `content_vectors`."""
+    """(n, LATENT) what a facet value adds to the vectors of its objects, see
+    `core.state.folding.content_vectors`."""
     weights: NDArray[np.float32]
     """(n, WEIGHTS) of the online learner."""
 
@@ -181,7 +182,7 @@ class Totals(NamedTuple):
     facet_fold: NDArray[np.float32]
     """(FACET_LATENT, FACET_LATENT)"""
     learner: NDArray[np.float64]
-    """See `core.state.learning`."""
+    """(LEARNER,) bias and slope of the online learner, see `core.state.learning`."""
 
 
 class StateArrays(NamedTuple):
@@ -256,22 +257,6 @@ def new_arrays(schema: Schema, shape: Shape) -> StateArrays:
 
 
 Group = TypeVar("Group", Users, Objects, Values)
-
-
-def content_vectors(
-    arrays: StateArrays, values: NDArray[np.int32], means: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """(n, LATENT) vectors of objects with these value ids (n, slots): sums over their facets.
-
-    A facet with several values adds their mean. `means` (values, LATENT) is `Values.object_mean`,
-    or what shall become it; the row of value 0 is zero.
-    """
-    out = np.zeros((len(values), means.shape[1]), np.float32)
-    for start, stop in pairwise(arrays.shape.facet_start):
-        present = (values[:, start:stop] > 0).sum(axis=1)
-        for slot in range(start, stop):
-            out += means[values[:, slot]] / np.maximum(present, 1)[:, None].astype(np.float32)
-    return out
 
 
 def with_rows(group: Group, n: int) -> Group:

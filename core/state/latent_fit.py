@@ -31,9 +31,9 @@ from core.state.arrays import (
     UV_COUNT,
     VERSION,
     StateArrays,
-    content_vectors,
 )
 from core.state.families.latent import SMOOTHING
+from core.state.folding import content_vectors
 from core.state.hashing import stored_pairs
 from core.state.state import State
 
@@ -97,7 +97,7 @@ def _fit_objects(arrays: StateArrays, seed: int) -> None:
     users, columns, _ = stored_pairs(table, pulls.astype(np.float32))
     once = np.ones(len(users), np.float32)
     frozen = np.where(is_base[:, None], objects.vector, np.float32(0.0))
-    arrays.users.anchor[:] = _sums(users, columns, once, frozen, arrays.users.anchor)
+    arrays.users.anchor[:] = _sums(users, columns, once, frozen, len(arrays.users.anchor))
     arrays.users.vector[:] = arrays.users.anchor
     _fit_recent(arrays)
 
@@ -113,7 +113,7 @@ def _fit_recent(arrays: StateArrays) -> None:
     weights = np.exp2(-np.maximum(elapsed, 0.0) / arrays.shape.half_lives[-1])
     users.recent[:] = 0.0
     users.recent[:, :LATENT] = _sums(
-        who, what, weights.astype(np.float32), arrays.objects.vector, users.recent[:, :LATENT]
+        who, what, weights.astype(np.float32), arrays.objects.vector, len(users.recent)
     )
     users.recent[:, LATENT] = np.bincount(who, weights, minlength=len(users.recent))
 
@@ -136,9 +136,9 @@ def _fit_facets(arrays: StateArrays, seed: int) -> None:
     values.tags[:, IS_BASE] = is_base
     values.tags[:, LISTENERS] = axes.meetings
     values.tags[:, VERSION] += 1
-    vectors = arrays.users.facet_vector
-    vectors[:] = _sums(users, columns, weights, values.vector, vectors)
-    arrays.users.facet_anchor[:] = vectors
+    sums = _sums(users, columns, weights, values.vector, len(arrays.users.facet_vector))
+    arrays.users.facet_vector[:] = sums
+    arrays.users.facet_anchor[:] = sums
 
 
 def _facet_means(arrays: StateArrays, axes: Axes) -> Floats:
@@ -151,7 +151,8 @@ def _facet_means(arrays: StateArrays, axes: Axes) -> Floats:
     n_values, n_objects = len(arrays.values.counts), len(values)
     means = np.zeros((n_values, axes.vectors.shape[1]), np.float32)
     slots = [values[:, start:stop] for start, stop in pairwise(shape.facet_start)]
-    for facet in sorted(slots, key=lambda of_facet: len(np.unique(of_facet))):
+    met = axes.meetings > 0
+    for facet in sorted(slots, key=lambda of_facet: len(np.unique(of_facet[met]))):
         row, slot = np.nonzero(facet)
         of_value = csr_matrix((np.ones(len(row)), (facet[row, slot], row)), (n_values, n_objects))
         left = axes.vectors * (axes.meetings + SMOOTHING)[:, None]
@@ -179,10 +180,10 @@ def _sums(
     columns: NDArray[np.int64],
     weights: Floats,
     vectors: Floats,
-    like: Floats,
+    n_rows: int,
 ) -> Floats:
-    """The weighted sum of each row's column vectors, in the shape of `like`."""
-    matrix = csr_matrix((weights, (rows, columns)), (len(like), len(vectors)))
+    """(n_rows, size) the weighted sum of each row's column vectors."""
+    matrix = csr_matrix((weights, (rows, columns)), (n_rows, len(vectors)))
     return np.asarray(matrix @ vectors, np.float32)
 
 

@@ -2,12 +2,13 @@
 
 Its fields are user, object, their category values and the context; its logit is
 
-    bias + slope * cosine(what the user met lately, object) + sum of weights + sum over pairs of fields of v_i . v_j
+    bias + slope * match + sum of weights + sum over pairs of fields of v_i . v_j,
 
-(Rendle, 2010), learned by AdaGrad in the order in which labels mature. It takes each label once:
-more passes make it sure of what it has seen. So its logit is a forecast at every moment, and as a
-feature it carries what all labels up to now say of this very user, object and context, where the
-members' own weights stay as of the last training.
+where `match` is the cosine of what the user met lately and the object (Rendle, 2010). AdaGrad
+learns it in the order in which labels mature, each label once: more passes make it sure of what it
+has seen. So its logit is a forecast at every moment, and as a feature it carries what all labels up
+to now say of this very user, object and context, where the members' own weights stay as of the last
+training.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ def add_object(obj: int, objects: Objects, values: Values, sums: NDArray[np.floa
 
 
 @njit(cache=True)
-def add_context(context: NDArray[np.int32], values: Values, sums: NDArray[np.float64]) -> None:
+def add_context(
+    context: NDArray[np.int32] | NDArray[np.int64], values: Values, sums: NDArray[np.float64]
+) -> None:
     """Add the context's values."""
     for value in context:
         if value != 0:
@@ -90,7 +93,7 @@ def pairs(sums: NDArray[np.float64]) -> float:
     total = 0.0
     for f in range(FACTORS):
         total += sums[FIRST_FACTOR + f] * sums[FIRST_FACTOR + f]
-    return 0.5 * (total - sums[SQUARES])
+    return float(0.5 * (total - sums[SQUARES]))
 
 
 @njit(cache=True)
@@ -109,9 +112,7 @@ def learn(
     sums = np.zeros(SUMS)
     add_user(user, users, values, sums)
     add_object(obj, objects, values, sums)
-    for value in context:
-        if value != 0:
-            _add(values.weights[value], sums)
+    add_context(context, values, sums)
     logit = linear(totals, match, sums) + pairs(sums)
     slope = 1.0 / (1.0 + np.exp(-logit)) - label
     learner = totals.learner
@@ -139,18 +140,19 @@ def _step(
     sums: NDArray[np.float64],
     learner: NDArray[np.float64],
 ) -> None:
-    """One step of one field; the first one lets its factors differ from zero."""
+    """One step of one field; at its first its factors, zero in `sums`, take their start."""
     squares = 1 + FACTORS
-    if weights[squares] == 0.0:
+    is_first = weights[squares] == 0.0
+    if is_first:
         learner[LEARNERS] += 1.0
-        for f in range(FACTORS):
-            weights[1 + f] = _start(learner[LEARNERS], f)
     gradient = slope + DECAY * weights[0]
     weights[squares] += gradient * gradient
     weights[0] -= WEIGHT_STEP * gradient / np.sqrt(1.0 + weights[squares])
     for f in range(FACTORS):
-        v = np.float64(weights[1 + f])
-        gradient = slope * (sums[FIRST_FACTOR + f] - v) + DECAY * v
+        others = sums[FIRST_FACTOR + f] - np.float64(weights[1 + f])
+        if is_first:
+            weights[1 + f] = _start(learner[LEARNERS], f)
+        gradient = slope * others + DECAY * np.float64(weights[1 + f])
         weights[squares + 1 + f] += gradient * gradient
         weights[1 + f] -= FACTOR_STEP * gradient / np.sqrt(1.0 + weights[squares + 1 + f])
 

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from core.state.arithmetic import decay, global_rate
+from core.state.arithmetic import global_rate
 from core.state.arrays import (
     ALL_LABELS,
     ALL_POSITIVES,
@@ -14,7 +14,6 @@ from core.state.arrays import (
     COUNT,
     DISTINCT,
     EVENTS,
-    LATENT,
     MET,
     ORIGIN,
     REPEATS,
@@ -35,7 +34,6 @@ from core.state.families import (
 )
 from core.state.families.sequence import previous_object
 from core.state.hashing import find, pair_key
-from core.state.learning import SUMS, add_context, add_user
 
 
 @njit(cache=True)
@@ -88,8 +86,7 @@ def read_numbers(
     k = static.write_numbers(s.users.numbers[user], s.shape.user_is_time, time, first, 0)
     k = activity.read_user(counts, s.users.distinct[user], user_time, half_lives, first, k)
     user_rate, evidence = outcome.single_rate(counts, time, half_life, log_rate)
-    first[k] = user_rate
-    first[k + 1] = evidence
+    first[k], first[k + 1] = user_rate, evidence
     main_values = s.users.distinct[user, s.shape.main_facet[0]]
     k = latent.read_user(
         user_vector, user_facet_vector, counts[DISTINCT], main_values, first, k + 2
@@ -115,21 +112,15 @@ def read_numbers(
 
     user_repeat_share = activity.repeat_share(counts[REPEATS], counts[COUNT], 0.0)
     recent = s.users.recent[user]
-    since_recent = user_since_origin - s.users.recent_at[user]
-    recent_weight = recent[LATENT] * decay(since_recent, half_lives[-1])
-    of_user = np.zeros(SUMS)
-    add_user(user, s.users, s.values, of_user)
-    of_request = of_user.copy()
-    add_context(context, s.values, of_request)
-    context_is_known = False
-    for value in context:
-        context_is_known = context_is_known or value != 0
+    recent_weight = latent.recent_weight(
+        recent, s.users.recent_at[user], user_since_origin, half_lives[-1]
+    )
+    online_sums = online.request_sums(user, context, s.users, s.values)
 
     shared = k
     before = previous_object(trail)
     for i in range(len(objects)):
-        row = out[i]
-        obj = objects[i]
+        row, obj = out[i], objects[i]
         if i > 0:
             row[:shared] = first[:shared]
         object_counts = s.objects.counts[obj]
@@ -166,7 +157,7 @@ def read_numbers(
         k = affinity.read_object(
             obj, object_counts[COUNT], context, value_counts, events, s.object_context, row, k
         )
-        row[k], row[k + 1] = outcome.single_rate(object_counts, time, half_life, log_rate)
+        k = outcome.read_object(object_counts, time, half_life, log_rate, row, k)
         k = outcome.read_facets(
             user,
             values,
@@ -179,7 +170,7 @@ def read_numbers(
             log_rate,
             user_rate,
             row,
-            k + 2,
+            k,
         )
         k = outcome.read_pair(pair, s.user_object, row, k)
         k = latent.read_candidate(
@@ -194,7 +185,7 @@ def read_numbers(
             row,
             k,
         )
-        match = row[k - 3]
+        match = row[k - 3]  # of what the user met lately
         k = sequence.read_pair(pair, s.user_object, user_since_origin, row, k)
         k = sequence.read_previous(
             s.objects.vector[before], s.objects.values[before], vector, values, facet_start, row, k
@@ -202,18 +193,7 @@ def read_numbers(
         k = catalogue.read_candidate(
             values, s.objects.pools[obj], facet_start, value_counts, row, k
         )
-        k = online.read_candidate(
-            obj,
-            0.0 if np.isnan(match) else np.float64(match),
-            of_user,
-            of_request,
-            context_is_known,
-            s.totals,
-            s.objects,
-            s.values,
-            row,
-            k,
-        )
+        k = online.read_candidate(obj, match, online_sums, s.totals, s.objects, s.values, row, k)
     return k
 
 

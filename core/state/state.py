@@ -23,7 +23,6 @@ from core.state.arrays import (
     TIE_GROUP,
     UO_COUNT,
     UO_OPINION,
-    content_vectors,
     load_arrays,
     new_arrays,
     save_arrays,
@@ -32,6 +31,7 @@ from core.state.arrays import (
 )
 from core.state.columns import Columns, FeatureBatch
 from core.state.families.static import write_numbers
+from core.state.folding import content_vectors
 from core.state.hashing import read_column
 from core.state.layout import (
     OBJECT_ID,

@@ -24,9 +24,6 @@ from core.state.arrays import (
     LAST,
     LAST_TIME,
     LIKES,
-    LISTENERS,
-    LONGEST,
-    LONGEST_FACET,
     MET,
     OC_COUNT,
     ORIGIN,
@@ -60,7 +57,7 @@ from core.state.arrays import (
     Totals,
     Values,
 )
-from core.state.families.latent import SMOOTHING, recent_match
+from core.state.folding import match_now, meet_lately, meet_main_facet, meet_object, pull
 from core.state.hashing import PairTable, find_or_add, pair_key
 from core.state.learning import learn
 from core.state.pending import pop, push
@@ -171,8 +168,7 @@ def interact(
     if marks[UO_PENDING] > 0:
         _see_return(s.pending, marks[UO_PENDING] - 1, tie_group, time)
     if met[UO_COUNT] == 0.0:
-        _, match = recent_match(s.users.recent[user], s.objects.vector[obj])
-        match = 0.0 if np.isnan(match) else match
+        match = match_now(s.users.recent[user], s.objects.vector[obj])
         slot = push(s.pending, user, obj, context, matures_at, match, tie_group, label, row)
         marks[UO_PENDING] = slot + 1
     _show_values(s.values, s.users.values[user])
@@ -202,64 +198,20 @@ def interact(
     if met[UO_COUNT] == 0.0:
         s.users.counts[user, DISTINCT] += 1.0
         s.objects.counts[obj, DISTINCT] += 1.0
-        if s.objects.tags[obj, IS_BASE] == 0 and s.totals.numbers[LONGEST] > 0.0:
-            _fold_in(
-                s.objects.vector[obj],
-                s.users.anchor[user],
-                s.users.counts[user, DISTINCT],
-                s.objects.counts[obj, DISTINCT],
-                s.totals.fold,
-                s.totals.numbers[LONGEST],
-            )
-        pulled_by_like = met[UO_OPINION] > 0.0 and s.objects.tags[obj, IS_BASE] != 0
-        if not pulled_by_like:
-            _pull(s, user, obj, np.float32(1.0))
+        meet_object(user, obj, met[UO_OPINION] > 0.0, s.users, s.objects, s.totals)
     if values[main_slot] != 0:
-        _meet_main_facet(
-            s.users.facet_vector[user],
-            s.users.facet_anchor[user],
-            s.users.distinct[user, s.shape.main_facet[0]],
-            s.values,
-            values[main_slot],
-            main_before,
-            s.totals.facet_fold,
-            s.totals.numbers[LONGEST_FACET],
+        main_distinct = s.users.distinct[user, s.shape.main_facet[0]]
+        meet_main_facet(
+            user, values[main_slot], main_before, main_distinct, s.users, s.values, s.totals
         )
-    _meet_lately(
-        s.users.recent[user],
-        s.users.recent_at,
-        user,
-        s.objects.vector[obj],
-        whole_s(user_since_origin),
-        marks[UO_LAST] if met[UO_COUNT] > 0.0 else whole_s(user_since_origin),
-        met[UO_COUNT] > 0.0,
-        half_lives[-1],
-    )
+    now = whole_s(user_since_origin)
+    weight = 1.0 - decay(now - marks[UO_LAST], half_lives[-1]) * repeats
+    meet_lately(user, s.objects.vector[obj], now, weight, half_lives[-1], s.users)
     met[UO_COUNT] += 1.0
-    marks[UO_LAST] = whole_s(user_since_origin)
+    marks[UO_LAST] = now
     _remember(s.users.trail[user], obj)
     s.objects.tags[obj, VERSION] += 1
     s.totals.numbers[EVENTS] += 1.0
-
-
-@njit(cache=True)
-def _meet_lately(
-    recent: NDArray[np.float64],
-    recent_at: NDArray[np.int64],
-    user: int,
-    vector: NDArray[np.float32],
-    now: int,
-    last_met: int,
-    met_before: bool,
-    half_life: float,
-) -> None:
-    """Fade what the user met lately, and let this object count in full again."""
-    faded = decay(now - recent_at[user], half_life)
-    weight = 1.0 - decay(now - last_met, half_life) if met_before else 1.0
-    for i in range(len(vector)):
-        recent[i] = recent[i] * faded + weight * vector[i]
-    recent[len(vector)] = recent[len(vector)] * faded + weight
-    recent_at[user] = max(now, recent_at[user])
 
 
 @njit(cache=True)
@@ -355,88 +307,6 @@ def _remember(trail: NDArray[np.int32], obj: int) -> None:
 
 
 @njit(cache=True)
-def _add(to: NDArray[np.float32], vector: NDArray[np.float32], weight: np.float32) -> None:
-    for i in range(len(to)):
-        to[i] += weight * vector[i]
-
-
-@njit(cache=True)
-def _pull(s: StateArrays, user: int, obj: int, weight: np.float32) -> None:
-    """Draw the user's vector to an object, or away again."""
-    _add(s.users.vector[user], s.objects.vector[obj], weight)
-    if s.objects.tags[obj, IS_BASE] != 0:
-        _add(s.users.anchor[user], s.objects.vector[obj], weight)
-
-
-@njit(cache=True)
-def _fold_in(
-    vector: NDArray[np.float32],
-    listener: NDArray[np.float32],
-    listener_objects: float,
-    listeners: float,
-    fold: NDArray[np.float32],
-    longest: float,
-) -> None:
-    """Let a new listener move the vector of an object that came after the fit.
-
-    A frozen vector is the sum of what its n listeners' means add, over n + SMOOTHING. So this one
-    is the mean over its listeners so far and SMOOTHING times where it began, the mean of its main
-    facet value. Only what listeners met of frozen objects counts (their anchor): late objects must
-    not move each other, or they would grow on each other without end.
-    """
-    share = 1.0 / (listeners + SMOOTHING)
-    mean = 1.0 / (listener_objects + SMOOTHING)
-    for i in range(len(vector)):
-        added = 0.0
-        for j in range(len(vector)):
-            added += np.float64(fold[i, j]) * np.float64(listener[j])
-        vector[i] += np.float32(share * (mean * added - np.float64(vector[i])))
-    _shorten(vector, longest)
-
-
-@njit(cache=True)
-def _shorten(vector: NDArray[np.float32], longest: float) -> None:
-    """Keep the direction of a vector, and its length within that of the base period's longest."""
-    square = 0.0
-    for i in range(len(vector)):
-        square += float(vector[i]) * float(vector[i])
-    if square > longest * longest:
-        scale = np.float32(longest / np.sqrt(square))
-        for i in range(len(vector)):
-            vector[i] *= scale
-
-
-@njit(cache=True)
-def facet_weight(count: float) -> float:
-    """The entry of the user x main facet matrix: 0.3 * log1p(n) + 1[n > 0]."""
-    return float(0.3 * np.log1p(count) + (1.0 if count > 0.0 else 0.0))
-
-
-@njit(cache=True)
-def _meet_main_facet(
-    user: NDArray[np.float32],
-    anchor: NDArray[np.float32],
-    user_values: float,
-    values: Values,
-    value: int,
-    before: float,
-    fold: NDArray[np.float32],
-    longest: float,
-) -> None:
-    """Move the user's facet vector by the raised weight, and a late facet value by its listener."""
-    raised = np.float32(facet_weight(before + 1.0) - facet_weight(before))
-    vector = values.vector[value]
-    if before == 0.0:
-        values.tags[value, LISTENERS] += 1
-        if values.tags[value, IS_BASE] == 0 and longest > 0.0:
-            _fold_in(vector, anchor, user_values, values.tags[value, LISTENERS], fold, longest)
-            values.tags[value, VERSION] += 1
-    if values.tags[value, IS_BASE] != 0:
-        _add(anchor, vector, raised)
-    _add(user, vector, raised)
-
-
-@njit(cache=True)
 def react(s: StateArrays, user: int, obj: int, kind: int, time: float, tie_group: int) -> None:
     """Write a like, dislike, unlike or skip. Repeating an opinion changes nothing."""
     _begin(s.totals, time, tie_group)
@@ -464,9 +334,9 @@ def react(s: StateArrays, user: int, obj: int, kind: int, time: float, tie_group
     # back just what the like gave.
     if met[UO_COUNT] == 0.0 and s.objects.tags[obj, IS_BASE] != 0:
         if opinion > 0.0:
-            _pull(s, user, obj, np.float32(1.0))
+            pull(user, obj, np.float32(1.0), s.users, s.objects)
         elif before > 0.0:
-            _pull(s, user, obj, np.float32(-1.0))
+            pull(user, obj, np.float32(-1.0), s.users, s.objects)
     if opinion > 0.0:
         _remember(s.users.trail[user], obj)
     met[UO_OPINION] = opinion

@@ -46,20 +46,26 @@ class Pass:
 
 
 def replayed(log: EventLog, rule: TieRule, base: int) -> tuple[Pass, NDArray[np.int8]]:
-    """Features by replay; latent vectors are fitted after the first `base` rows."""
+    """Features by replay; latent vectors are fitted after the first `base` rows and once more."""
     state = new_state(rule)
     replay = Replay(state, state.log_arrays(log))
     everything = np.ones(len(log), bool)
-    _, numbers, codes = replay.run(base, everything)
-    fit_latent(state, seed=3)
-    _, more_numbers, more_codes = replay.run(len(log), everything)
+    stretches = [replay.run(base, everything)]
+    for stop in (second_fit(log, base), len(log)):
+        fit_latent(state, seed=3)
+        stretches.append(replay.run(stop, everything))
     left = Pass(
-        np.concatenate([numbers, more_numbers]),
-        np.concatenate([codes, more_codes]),
+        np.concatenate([numbers for _, numbers, _ in stretches]),
+        np.concatenate([codes for _, _, codes in stretches]),
         np.zeros(len(log), np.int64),
         state,
     )
     return left, replay.labels
+
+
+def second_fit(log: EventLog, base: int) -> int:
+    """The row before which latent vectors are fitted again."""
+    return (base + len(log)) // 2
 
 
 def served(log: EventLog, rule: TieRule, base: int, store: Path | None = None) -> Pass:
@@ -74,11 +80,12 @@ def served(log: EventLog, rule: TieRule, base: int, store: Path | None = None) -
     codes = np.zeros((len(log), len(columns.codes)), np.int32)
     keys = np.zeros(len(log), np.int64)
     bounds = [*np.flatnonzero(np.diff(log.tie_group, prepend=-1)), len(log)]
-    fitted = stored = False
+    fits = [base, second_fit(log, base)]
+    stored = False
     for start, stop in pairwise(bounds):
-        if start >= base and not fitted:
+        while fits and start >= fits[0]:
             fit_latent(state, seed=3)
-            fitted = True
+            fits.pop(0)
         if store is not None and start >= 2 * len(log) // 3 and not stored:
             state.save(store)
             state = State.load(SMALL_SCHEMA, store)
@@ -91,7 +98,7 @@ def served(log: EventLog, rule: TieRule, base: int, store: Path | None = None) -
             keys[row] = batch.object_keys[0]
         for row in range(start, stop):
             state.update(event_of(log, row))
-    if not fitted:
+    for _ in fits:
         fit_latent(state, seed=3)
     return Pass(numbers, codes, keys, state)
 

@@ -35,8 +35,9 @@ def _decayed(schema: Schema, prefix: str, branch: Branch) -> list[NumberColumn]:
 
 
 def user_columns(schema: Schema) -> list[NumberColumn]:
-    """log1p counts, decayed counts, distinct objects and facet values, log1p seconds since, and
-    the share of meetings that were not the first of their pair.
+    """log1p counts, decayed counts, distinct objects and facet values, log1p seconds since.
+
+    `repeat_share` is the share of meetings that were not the first of their pair.
     """
     return [
         NumberColumn("user_count", Family.ACTIVITY, Branch.USER),

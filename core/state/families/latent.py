@@ -1,6 +1,4 @@
-"""Latent: vectors of the latest factorisation (`core.state.latent_fit`), folded in for what came
-later.
-"""
+"""Latent: vectors of the latest factorisation, and those folded in since."""
 
 from __future__ import annotations
 
@@ -9,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from core.schema import Branch, Schema
-from core.state.arithmetic import cosine, dot
+from core.state.arithmetic import cosine, decay, dot
 from core.state.arrays import FACET_LATENT, LATENT
 from core.state.columns import Family, NumberColumn
 
@@ -64,6 +62,14 @@ def recent_match(
 
 
 @njit(cache=True)
+def recent_weight(
+    recent: NDArray[np.float64], recent_at: float, now: float, half_life: float
+) -> float:
+    """What is left by now of the weights of `recent`."""
+    return float(recent[LATENT] * decay(now - recent_at, half_life))
+
+
+@njit(cache=True)
 def read_user(
     vector: NDArray[np.float32],
     facet_vector: NDArray[np.float32],
@@ -92,11 +98,11 @@ def read_candidate(
     distinct_objects: float,
     distinct_values: float,
     recent: NDArray[np.float64],
-    recent_weight: float,
+    weight_left: float,
     out: NDArray[np.float32],
     k: int,
 ) -> int:
-    """See `candidate_columns`; `recent_weight` is what is left by now of the last of `recent`."""
+    """See `candidate_columns`; `weight_left` is the `recent_weight`."""
     out[k : k + LATENT] = object_vector
     k += LATENT
     out[k : k + FACET_LATENT] = facet_vector
@@ -104,8 +110,8 @@ def read_candidate(
     out[k] = dot(user_vector, object_vector) / (distinct_objects + SMOOTHING)
     out[k + 1] = cosine(user_vector, object_vector)
     product, recent_cosine = recent_match(recent, object_vector)
-    left = recent_weight / recent[LATENT] if recent[LATENT] > 0.0 else 0.0
-    out[k + 2] = product * left / (recent_weight + SMOOTHING)
+    left = weight_left / recent[LATENT] if recent[LATENT] > 0.0 else 0.0
+    out[k + 2] = product * left / (weight_left + SMOOTHING)
     out[k + 3] = recent_cosine
     out[k + 4] = dot(user_facet_vector, facet_vector) / (distinct_values + SMOOTHING)
     out[k + 5] = cosine(user_facet_vector, facet_vector)

@@ -7,9 +7,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from core.schema import Branch, Schema
-from core.state.arrays import Objects, Totals, Values
+from core.state.arrays import Objects, Totals, Users, Values
 from core.state.columns import Family, NumberColumn
-from core.state.learning import add_object, linear, pairs
+from core.state.learning import SUMS, add_context, add_object, add_user, linear, pairs
 
 
 def user_columns(schema: Schema) -> list[NumberColumn]:
@@ -36,29 +36,38 @@ def candidate_columns(schema: Schema) -> list[NumberColumn]:
 
 
 @njit(cache=True)
+def request_sums(
+    user: int, context: NDArray[np.int32], users: Users, values: Values
+) -> NDArray[np.float64]:
+    """(2, SUMS) sums of the user's fields, and of the user's and the context's.
+
+    The latter are NaN where all of the context is unknown.
+    """
+    sums = np.zeros((2, SUMS))
+    add_user(user, users, values, sums[0])
+    sums[1] = sums[0]
+    add_context(context, values, sums[1])
+    if not context.any():
+        sums[1] = np.nan
+    return sums
+
+
+@njit(cache=True)
 def read_candidate(
     obj: int,
     match: float,
-    of_user: NDArray[np.float64],
     of_request: NDArray[np.float64],
-    context_is_known: bool,
     totals: Totals,
     objects: Objects,
     values: Values,
     out: NDArray[np.float32],
     k: int,
 ) -> int:
-    """See `candidate_columns`; the sums are those of the user and of user and context."""
-    sums = of_user.copy()
-    add_object(obj, objects, values, sums)
-    out[k] = linear(totals, match, sums)
-    out[k + 1] = out[k] + pairs(sums)
-    if context_is_known:
-        sums[:] = of_request
+    """See `candidate_columns`; `match` may be NaN, `of_request` is `request_sums`."""
+    known_match = 0.0 if np.isnan(match) else np.float64(match)
+    for sums in of_request.copy():
         add_object(obj, objects, values, sums)
-        out[k + 2] = linear(totals, match, sums)
-        out[k + 3] = out[k + 2] + pairs(sums)
-    else:
-        out[k + 2] = np.nan
-        out[k + 3] = np.nan
-    return k + 4
+        out[k] = linear(totals, known_match, sums)
+        out[k + 1] = out[k] + pairs(sums)
+        k += 2
+    return k

@@ -158,6 +158,20 @@ def read_facets(
 
 
 @njit(cache=True)
+def read_object(
+    counts: NDArray[np.float64],
+    time: float,
+    half_life: float,
+    log_rate: float,
+    out: NDArray[np.float32],
+    k: int,
+) -> int:
+    """The object's part of `candidate_columns`, from its row of counts."""
+    out[k], out[k + 1] = single_rate(counts, time, half_life, log_rate)
+    return k + 2
+
+
+@njit(cache=True)
 def read_pair(pair: np.int64, user_object: PairTable, out: NDArray[np.float32], k: int) -> int:
     """The explicit opinions of `candidate_columns`; `pair` is a slot or -1."""
     out[k] = user_object.rows[pair, UO_OPINION] if pair >= 0 else 0.0

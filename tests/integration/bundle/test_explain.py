@@ -118,7 +118,7 @@ def test_features_and_families_are_those_of_the_layout(
         assert trees is not None
         assert set(trees.families) == {
             "static", "activity", "affinity", "outcome", "latent", "sequence", "catalogue",
-            "context",
+            "online", "context",
         }  # fmt: skip
         # So many names leave nothing out here: the families can be added up from the outside.
         assert trees.rest == 0.0

@@ -42,6 +42,18 @@ def test_trees_see_every_small_vocabulary() -> None:
     assert [layout.names[index] for index in layout.categorical] == codes
 
 
+def test_trees_see_no_single_axes_of_vectors() -> None:
+    is_axis = [c.name in ("user_1", "object_2") for c in COLUMNS.numbers]
+    numbers = tuple(replace(c, is_axis=a) for c, a in zip(COLUMNS.numbers, is_axis, strict=True))
+    batch = random_batch(replace(COLUMNS, numbers=numbers), 30, seed=0)
+    layout = TreeColumns(batch.columns, CATEGORIES)
+    kept = [c.name for c in numbers if not c.is_axis]
+    assert layout.names == kept + list(CATEGORIES)
+    matrix = layout.matrix(batch, np.float32)
+    np.testing.assert_array_equal(matrix[:, : len(kept)], batch.numbers[:, ~np.array(is_axis)])
+    assert layout.categorical == list(range(len(kept), len(layout.names)))
+
+
 def test_rows_are_read_alike_one_by_one_and_in_pieces() -> None:
     layout = TreeColumns(COLUMNS, CATEGORIES)
     rows = MaskedRows(layout, random_batch(COLUMNS, 40, seed=0), share=0.5, seed=0)

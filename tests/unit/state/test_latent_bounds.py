@@ -1,4 +1,4 @@
-"""Folding in for ever: vectors of what came after the base period cannot grow without end."""
+"""Folding in for ever: vectors of what came after a fit cannot grow without end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.state.state import Event
 from core.testing_logs import event_of, new_state, random_tables
 
 
-def test_late_vectors_stay_within_the_length_of_the_base_periods_longest() -> None:
+def test_late_vectors_stay_within_the_length_of_the_longest_frozen_one() -> None:
     """Users pull late objects, which pull users: a hundred rounds of it must not explode."""
     tables = random_tables(7, n_events=6000, n_users=12, n_objects=400, reactions=0.1)
     log = tables.log()

@@ -36,7 +36,8 @@ def test_pending_labels_leave_as_from_a_stable_heap(steps: list[int | None]) -> 
         if step is not None:
             arrays = with_pair_room(arrays, 1)
             context = np.array([arrived, arrived + 1], np.int32)
-            push(arrays.pending, arrived, 2 * arrived, context, float(step), 0, -1, arrived)
+            match = arrived / 8.0
+            push(arrays.pending, arrived, 2 * arrived, context, float(step), match, 0, -1, arrived)
             heapq.heappush(expected, (float(step), arrived))
             arrived += 1
         elif expected:
@@ -44,6 +45,7 @@ def test_pending_labels_leave_as_from_a_stable_heap(steps: list[int | None]) -> 
             entry = arrays.pending.entries[slot]
             matures_at, serial = heapq.heappop(expected)
             assert arrays.pending.matures_at[slot] == matures_at
+            assert arrays.pending.match[slot] == serial / 8.0
             assert entry[P_SERIAL] == entry[P_USER] == serial
             assert entry[P_OBJECT] == 2 * serial
             assert entry[P_CONTEXT:].tolist() == [serial, serial + 1]

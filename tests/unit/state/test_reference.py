@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -27,6 +28,8 @@ INTERACTIONS = {"play", "replay", "purchase", "booking"}
 FACETS = ("artist", "genres")
 CONTEXTS = ("surface", "device")
 HALF_LIVES = {"1h": 3600.0, "24h": 86400.0}
+LEARNED = {Family.LATENT, Family.ONLINE}
+"""Families that are no counts: `test_latent` and `test_learning` have references of their own."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ class Reference:
         return {(e.user, e.object): said[e.outcome] for e in past if e.outcome in said}
 
     def row(self, i: int) -> Row:
-        """The features of row i by name, without the latent family."""
+        """The features of row i by name, without the families in `LEARNED`."""
         now = self.events[i]
         before = [e for e in self.events if e.group < now.group]
         past = [e for e in before if e.taken]
@@ -154,6 +157,8 @@ class Reference:
             held = [pair for pair, said in opinions if said == opinion]
             out[f"user_{name}"] = math.log1p(sum(u == now.user for u, _ in held))
             out[f"object_{name}"] = math.log1p(sum(o == now.object for _, o in held))
+        out["user_repeat_share"] = user_repeats = _repeat_share(of_user, 0.0)
+        out["object_repeat_share"] = _repeat_share(of_object, 0.0)
         out["user_skips"] = math.log1p(sum(e.user == now.user for e in skips))
         out["object_skips"] = math.log1p(sum(e.object == now.object for e in skips))
         for facet in FACETS:
@@ -168,7 +173,25 @@ class Reference:
                     math.log1p(_faded((e.time for e in with_value[v]), now.time, half_life))
                     for v in values
                 )
+            out[f"{facet}_repeat_share"] = _mean(_repeat_share(with_value[v], 0.0) for v in values)
             out[f"user_{facet}_count"] = _mean(math.log1p(len(own[v])) for v in values)
+            longest = max(HALF_LIVES.values())
+            out[f"user_{facet}_decayed"] = _mean(
+                math.log1p(_faded((e.user_time for e in own[v]), now.user_time, longest))
+                for v in values
+            )
+            out[f"user_{facet}_repeat_share"] = _mean(
+                _repeat_share(own[v], user_repeats) for v in values
+            )
+            rhythms = [
+                _rhythm([e.user_time for e in own[v]], now.user_time)
+                for v in values
+                if len(own[v]) > 1
+            ]
+            out[f"user_{facet}_gap"] = _mean(math.log1p(gap) for gap, _ in rhythms)
+            out[f"user_{facet}_overdue"] = _mean(
+                math.log1p(since) - math.log1p(gap) for gap, since in rhythms
+            )
             moments = [e.user_time for v in values for e in own[v]]
             out[f"user_{facet}_since_last"] = _since(moments, now.user_time)
 
@@ -336,6 +359,18 @@ def _since(moments: Iterable[float], now: float) -> float:
     return math.log1p(now - max(kept)) if kept else math.nan
 
 
+def _repeat_share(meetings: list[Past], prior: float) -> float:
+    """The share of meetings that were not the first of their pair, drawn to a prior."""
+    repeats = sum(not e.is_first for e in meetings)
+    return (repeats + 5.0 * prior) / (len(meetings) + 5.0)
+
+
+def _rhythm(moments: list[float], now: float) -> tuple[float, float]:
+    """Mean time between two meetings and the time since the last one."""
+    between = [later - earlier for earlier, later in pairwise(moments)]
+    return sum(between) / len(between), now - moments[-1]
+
+
 def _code(value: str, arrival: Iterable[str], shown: set[str]) -> int:
     order = [v for v in dict.fromkeys(arrival) if v]
     return order.index(value) + 1 if value and value in shown else 0
@@ -362,7 +397,7 @@ def test_every_counted_column_equals_a_recount_of_the_past(case: str) -> None:
     counted = [
         (k, column.name)
         for k, column in enumerate(state.columns.numbers)
-        if column.family is not Family.LATENT and column.name != "previous_object_cosine"
+        if column.family not in LEARNED and column.name != "previous_object_cosine"
     ]
     for i in range(len(log)):
         expected = reference.row(i)

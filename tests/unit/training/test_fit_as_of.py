@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 
 from core.errors import NotEnoughDataError
 from core.evaluation import auc
-from core.examples import ExampleTable, base_rows, replay_examples
+from core.examples import REFIT_GROWTH, ExampleTable, base_rows, replay_examples
 from core.log import UNKNOWN_LABEL, EventLog, LabelRule, TieRule, build_log
 from core.models import RECIPES
 from core.publish import evaluate_log
+from core.state.arrays import TIE_GROUP
 from core.state.columns import Family
+from core.state.latent_fit import fit_latent
 from core.state.state import State
 from core.testing_domain import ONE_THREAD, SMALL_DOMAIN
 from core.testing_logs import HORIZON_S, SMALL_SCHEMA, LogTables, new_state, random_tables
@@ -187,20 +190,31 @@ def test_the_same_seed_gives_the_same_predictions_and_another_seed_others(kind: 
     assert not np.array_equal(one, other)
 
 
-def test_no_example_lies_in_the_base_period_and_only_it_shapes_the_latent_space() -> None:
+def test_no_example_lies_in_the_base_period() -> None:
     log = log_of_kind("labels in the file")
-    table, state = table_of(log)
     base = base_rows(log, base_share=RECIPE.base_share, test_start=RECIPE.test_start)
-    assert table.row.min() >= base > 0
-    rng = np.random.default_rng(1)
-    order = np.concatenate(
-        [np.arange(table.row[0]), rng.permutation(np.arange(table.row[0], 3000))]
-    )
-    other = replace(log, user_index=log.user_index[order], object_index=log.object_index[order])
-    other_state = table_of(other)[1]
-    assert state.arrays.totals.singular.any()
-    assert np.array_equal(state.arrays.totals.singular, other_state.arrays.totals.singular)
-    assert np.array_equal(state.arrays.values.object_mean, other_state.arrays.values.object_mean)
+    assert table_of(log)[0].row.min() >= base > 0
+
+
+def test_vectors_are_fitted_at_the_end_of_the_base_period_and_when_the_log_has_grown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = log_of_kind("labels in the file")
+    passed: list[int] = []
+
+    def fit_and_tell(state: State, seed: int) -> None:
+        passed.append(state.arrays.totals.numbers[TIE_GROUP] + 1)
+        fit_latent(state, seed)
+
+    monkeypatch.setattr("core.examples.fit_latent", fit_and_tell)
+    table_of(log)
+    base = base_rows(log, base_share=RECIPE.base_share, test_start=RECIPE.test_start)
+    due = [base]
+    while due[-1] * REFIT_GROWTH < len(log):
+        due.append(math.ceil(due[-1] * REFIT_GROWTH))
+    assert len(due) > 4
+    # Tie groups are never divided: a fit waits for the end of its moment.
+    assert passed == [log.tie_group[row - 1] + 1 for row in due]
 
 
 def test_examples_carry_the_rows_users_and_labels_of_the_log() -> None:
