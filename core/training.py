@@ -40,7 +40,7 @@ class Recipe:
     trainers: str = "standard"
     """Name of the member settings in `core.models.RECIPES`."""
     base_share: float = 0.1
-    """First part of what is known at the test block: fills the state and the first latent vectors."""
+    """First part of what is known at the test block: for the state and the first latent vectors."""
     test_share: float = 0.2
     """Last part of the examples: scored once."""
     stack_share: float = 0.1
