@@ -27,7 +27,13 @@ def small(name: str) -> Trainer:
     assert isinstance(trainer, TreeTrainer)
     return replace(
         trainer,
-        settings=replace(trainer.settings, max_rounds=150, learning_rate=0.1, leaves=15),
+        settings=replace(
+            trainer.settings,
+            max_rounds=150,
+            learning_rate=0.1,
+            leaves=15,
+            feature_share=0.7,  # of a dozen columns: what interacts must meet in a tree
+        ),
         compute=Compute(threads=1),
     )
 
