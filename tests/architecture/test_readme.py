@@ -61,5 +61,6 @@ def test_no_file_of_measuring_data_is_tracked() -> None:
 def test_the_readme_holds_a_table_of_every_real_log_with_its_command() -> None:
     results = (ROOT / "README.md").read_text(encoding="utf-8").split("## Results")[1]
     results = results.split("\n## ")[0]
-    assert results.count("| ensemble, full | 0.") == 3
+    assert results.count("| ensemble, full | 0.") == 4
     assert results.count("encore evaluate music --data DIR") == 3
+    assert results.count("encore evaluate shopping --data DIR") == 1
