@@ -60,6 +60,8 @@ class Schema:
     """Half-lives of the exponentially decayed counts, in seconds."""
     outcome_half_life_s: float = 60 * 86400.0
     """Half-life of matured labels in the outcome rates, in seconds."""
+    taste_half_life_s: float = 20 * 86400.0
+    """Half-life of what a user met, in the user's taste of late, in seconds."""
 
     def __post_init__(self) -> None:
         for branch in Branch:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.recommend.contracts import Proposals, Query
-from core.state.arrays import COUNT, DECAYED, LAST
+from core.state.arrays import COUNT, DECAYED, DISTINCT, LAST
+from core.state.families.latent import taste
 from core.state.state import NOBODY
 
 NONE = Proposals(np.zeros(0, np.int32))
@@ -78,17 +79,18 @@ class ItemToItem:
 
 @dataclass(frozen=True)
 class LatentNearest:
-    """What lies nearest to the user's latent vector: an exact matrix product."""
+    """What the user's taste draws them to most: an exact matrix product."""
 
     name: str = "latent_nearest"
 
     def propose(self, query: Query, limit: int) -> Proposals:
-        """By dot product of user and object vectors; nothing for users without a vector."""
+        """By product of taste and vector; nothing for users who have met or liked nothing."""
         users, objects = query.state.arrays.users, query.state.arrays.objects
-        vector = users.vector[query.user]
-        if not vector.any():
+        met = max(users.counts[query.user, DISTINCT], 1.0)  # a like pulls without a meeting
+        liked = taste(users.vector[query.user], 1.0, met, query.state.arrays.totals)
+        if not liked.any():
             return NONE
-        scores = objects.vector @ vector
+        scores = objects.vector @ liked.astype(np.float32)
         allowed = np.asarray(objects.vector.any(axis=1))
         if query.pool is not None:
             allowed &= query.pool

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.schema import Schema
 from core.state.hashing import PairTable, grown, new_pair_table
 
-LATENT = 48
+LATENT = 32
 """Dimensions of the user x object factorisation."""
 FACET_LATENT = 16
 """Dimensions of the user x main facet factorisation."""
@@ -89,7 +89,7 @@ class Users(NamedTuple):
     """(n, FACET_LATENT) the same part of `facet_vector`."""
     recent: NDArray[np.float64]
     """(n, LATENT + 1) sum of the vectors of the objects met, each faded since its latest meeting by
-    the longest half-life, and last the sum of these weights."""
+    the half-life of taste, and last the sum of these weights."""
     recent_at: NDArray[np.int64]
     """(n,) the moment of `recent`, whole seconds since the origin on the user's clock."""
     weights: NDArray[np.float32]
@@ -141,7 +141,7 @@ class Pending(NamedTuple):
     -1 no return seen yet; P_ROW is the row of the log to report to, -1 live."""
     matures_at: NDArray[np.float64]
     match: NDArray[np.float64]
-    """(capacity,) cosine of what the user had met lately and the object, when they met."""
+    """(capacity,) product of the user's taste of late and the object, when they met."""
     heap: NDArray[np.int64]
     """Slots ordered by maturity, then arrival."""
     free: NDArray[np.int64]
@@ -164,6 +164,8 @@ class Shape(NamedTuple):
     half_lives: NDArray[np.float64]
     outcome_half_life: NDArray[np.float64]
     """(1,)"""
+    taste_half_life: NDArray[np.float64]
+    """(1,)"""
     user_is_time: NDArray[np.bool_]
     """(user number fields,) whether it is a timestamp."""
     object_is_time: NDArray[np.bool_]
@@ -176,9 +178,14 @@ class Totals(NamedTuple):
     """(9,) ORIGIN (moment of the first event, NaN before any), CLOCK (latest moment seen), EVENTS,
     ALL_LABELS, ALL_POSITIVES, moment and tie group of the latest event, and the lengths of the
     longest frozen vectors."""
+    taste_basis: NDArray[np.float64]
+    """(2, LATENT, LATENT) how a sum of vectors becomes a taste: the basis of a
+    `choice_model.Posterior` and its transpose, 0 before any fit."""
+    taste_information: NDArray[np.float64]
+    """(LATENT,) its information."""
     fold: NDArray[np.float32]
-    """(LATENT, LATENT) leads from a listener's mean vector to what it adds to an object that came
-    after the fit; 0 before any fit."""
+    """(LATENT, LATENT) leads from a listener's taste to what it adds to an object that came after
+    the fit; 0 before any fit."""
     facet_fold: NDArray[np.float32]
     """(FACET_LATENT, FACET_LATENT)"""
     learner: NDArray[np.float64]
@@ -208,6 +215,8 @@ def new_arrays(schema: Schema, shape: Shape) -> StateArrays:
         shape=shape,
         totals=Totals(
             totals,
+            np.zeros((2, LATENT, LATENT)),
+            np.zeros(LATENT),
             np.zeros((LATENT, LATENT), np.float32),
             np.zeros((FACET_LATENT, FACET_LATENT), np.float32),
             np.zeros(LEARNER),

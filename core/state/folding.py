@@ -23,7 +23,7 @@ from core.state.arrays import (
     Users,
     Values,
 )
-from core.state.families.latent import SMOOTHING, recent_match
+from core.state.families.latent import SMOOTHING, match, taste, tastes
 
 
 @njit(cache=True)
@@ -41,10 +41,10 @@ def meet_object(
     """
     is_base = objects.tags[obj, IS_BASE] != 0
     if not is_base and totals.numbers[LONGEST] > 0.0:
+        liked = taste(users.anchor[user], 1.0, users.counts[user, DISTINCT], totals)
         _fold_in(
             objects.vector[obj],
-            users.anchor[user],
-            users.counts[user, DISTINCT],
+            liked,
             objects.counts[obj, DISTINCT],
             totals.fold,
             totals.numbers[LONGEST],
@@ -62,10 +62,19 @@ def pull(user: int, obj: int, weight: np.float32, users: Users, objects: Objects
 
 
 @njit(cache=True)
-def match_now(recent: NDArray[np.float64], vector: NDArray[np.float32]) -> float:
-    """Cosine of what the user met lately and an object; 0 where one of them is zero."""
-    _, match = recent_match(recent, vector)
-    return 0.0 if np.isnan(match) else match
+def match_now(
+    user: int,
+    obj: int,
+    now: float,
+    users: Users,
+    objects: Objects,
+    totals: Totals,
+    half_life: float,
+) -> float:
+    """Product of what a user likes lately and an object."""
+    _, liked = tastes(user, now, users, totals, half_life)
+    product, _ = match(liked, objects.vector[obj])
+    return product
 
 
 @njit(cache=True)
@@ -118,7 +127,7 @@ def meet_main_facet(
         values.tags[value, LISTENERS] += 1
         if not is_base and longest > 0.0:
             listeners = values.tags[value, LISTENERS]
-            _fold_in(vector, anchor, distinct, listeners, totals.facet_fold, longest)
+            _fold_in(vector, anchor / (distinct + SMOOTHING), listeners, totals.facet_fold, longest)
             values.tags[value, VERSION] += 1
     if is_base:
         _add(anchor, vector, raised)
@@ -128,26 +137,24 @@ def meet_main_facet(
 @njit(cache=True)
 def _fold_in(
     vector: NDArray[np.float32],
-    listener: NDArray[np.float32],
-    listener_objects: float,
+    listener: NDArray[np.float32] | NDArray[np.float64],
     listeners: float,
     fold: NDArray[np.float32],
     longest: float,
 ) -> None:
     """Let a new listener move the vector of an object that came after the fit.
 
-    A factorised vector is the sum of what its n listeners' means add, over n + SMOOTHING. So this
-    one is the mean over its listeners so far and SMOOTHING times where it began, at what its facet
-    values let expect. Only what listeners met of frozen objects counts (their anchor): late objects
-    must not move each other, or they would grow on each other without end.
+    A fitted vector is the sum of what its n listeners add, over n + SMOOTHING. So this one is the
+    mean over its listeners so far and SMOOTHING times where it began, at what its facet values let
+    expect. Only what listeners met of frozen objects counts (their anchor): late objects must not
+    move each other, or they would grow on each other without end.
     """
     share = 1.0 / (listeners + SMOOTHING)
-    mean = 1.0 / (listener_objects + SMOOTHING)
     for i in range(len(vector)):
         added = 0.0
         for j in range(len(vector)):
             added += np.float64(fold[i, j]) * np.float64(listener[j])
-        vector[i] += np.float32(share * (mean * added - np.float64(vector[i])))
+        vector[i] += np.float32(share * (added - np.float64(vector[i])))
     _shorten(vector, longest)
 
 

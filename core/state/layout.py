@@ -39,6 +39,7 @@ def shape_of(schema: Schema) -> Shape:
         main_facet=np.array([main]),
         half_lives=np.array(schema.half_lives_s),
         outcome_half_life=np.array([schema.outcome_half_life_s]),
+        taste_half_life=np.array([schema.taste_half_life_s]),
         user_is_time=np.array([f.kind is Kind.TIMESTAMP for f in number_fields(schema.user)], bool),
         object_is_time=np.array(
             [f.kind is Kind.TIMESTAMP for f in number_fields(schema.object)], bool

@@ -4,7 +4,7 @@ Its fields are user, object, their category values and the context; its logit is
 
     bias + slope * match + sum of weights + sum over pairs of fields of v_i . v_j,
 
-where `match` is the cosine of what the user met lately and the object (Rendle, 2010). AdaGrad
+where `match` is the product of the user's taste of late and the object (Rendle, 2010). AdaGrad
 learns it in the order in which labels mature, each label once: more passes make it sure of what it
 has seen. So its logit is a forecast at every moment, and as a feature it carries what all labels up
 to now say of this very user, object and context, where the members' own weights stay as of the last
@@ -108,7 +108,7 @@ def learn(
     objects: Objects,
     values: Values,
 ) -> None:
-    """One step on a label that has matured; `match` is the cosine of when the event happened."""
+    """One step on a label that has matured; `match` is that of when the event happened."""
     sums = np.zeros(SUMS)
     add_user(user, users, values, sums)
     add_object(obj, objects, values, sums)

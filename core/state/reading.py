@@ -12,7 +12,6 @@ from core.state.arrays import (
     ALL_POSITIVES,
     CODE,
     COUNT,
-    DISTINCT,
     EVENTS,
     MET,
     ORIGIN,
@@ -78,7 +77,9 @@ def read_numbers(
     log_rate = global_rate(s.totals.numbers[ALL_LABELS], s.totals.numbers[ALL_POSITIVES])
     counts = s.users.counts[user]
     trail = s.users.trail[user]
-    user_vector = s.users.vector[user]
+    liked, liked_lately = latent.tastes(
+        user, user_since_origin, s.users, s.totals, s.shape.taste_half_life[0]
+    )
     user_facet_vector = s.users.facet_vector[user]
     value_counts = s.values.counts
 
@@ -88,9 +89,7 @@ def read_numbers(
     user_rate, evidence = outcome.single_rate(counts, time, half_life, log_rate)
     first[k], first[k + 1] = user_rate, evidence
     main_values = s.users.distinct[user, s.shape.main_facet[0]]
-    k = latent.read_user(
-        user_vector, user_facet_vector, counts[DISTINCT], main_values, first, k + 2
-    )
+    k = latent.read_user(liked, user_facet_vector, main_values, first, k + 2)
 
     k = affinity.read_request(
         user, counts[COUNT], context, value_counts, events, s.user_value, first, k
@@ -111,10 +110,6 @@ def read_numbers(
     k = sequence.read_request(trail, context, first, k)
 
     user_repeat_share = activity.repeat_share(counts[REPEATS], counts[COUNT], 0.0)
-    recent = s.users.recent[user]
-    recent_weight = latent.recent_weight(
-        recent, s.users.recent_at[user], user_since_origin, half_lives[-1]
-    )
     online_sums = online.request_sums(user, context, s.users, s.values)
 
     shared = k
@@ -174,18 +169,16 @@ def read_numbers(
         )
         k = outcome.read_pair(pair, s.user_object, row, k)
         k = latent.read_candidate(
-            user_vector,
+            liked,
+            liked_lately,
             user_facet_vector,
             vector,
             s.values.vector[values[s.shape.main_slot[0]]],
-            counts[DISTINCT],
             main_values,
-            recent,
-            recent_weight,
             row,
             k,
         )
-        match = row[k - 3]  # of what the user met lately
+        match = row[k - 4]  # with what the user likes lately
         k = sequence.read_pair(pair, s.user_object, user_since_origin, row, k)
         k = sequence.read_previous(
             s.objects.vector[before], s.objects.values[before], vector, values, facet_start, row, k

@@ -168,7 +168,9 @@ def interact(
     if marks[UO_PENDING] > 0:
         _see_return(s.pending, marks[UO_PENDING] - 1, tie_group, time)
     if met[UO_COUNT] == 0.0:
-        match = match_now(s.users.recent[user], s.objects.vector[obj])
+        match = match_now(
+            user, obj, user_since_origin, s.users, s.objects, s.totals, s.shape.taste_half_life[0]
+        )
         slot = push(s.pending, user, obj, context, matures_at, match, tie_group, label, row)
         marks[UO_PENDING] = slot + 1
     _show_values(s.values, s.users.values[user])
@@ -205,8 +207,9 @@ def interact(
             user, values[main_slot], main_before, main_distinct, s.users, s.values, s.totals
         )
     now = whole_s(user_since_origin)
-    weight = 1.0 - decay(now - marks[UO_LAST], half_lives[-1]) * repeats
-    meet_lately(user, s.objects.vector[obj], now, weight, half_lives[-1], s.users)
+    fading = s.shape.taste_half_life[0]
+    weight = 1.0 - decay(now - marks[UO_LAST], fading) * repeats
+    meet_lately(user, s.objects.vector[obj], now, weight, fading, s.users)
     met[UO_COUNT] += 1.0
     marks[UO_LAST] = now
     _remember(s.users.trail[user], obj)

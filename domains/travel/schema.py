@@ -29,4 +29,5 @@ SCHEMA = Schema(
     pools=("promoted",),
     half_lives_s=(7 * 86400.0, 30 * 86400.0, 90 * 86400.0, 365 * 86400.0),
     outcome_half_life_s=365 * 86400.0,
+    taste_half_life_s=180 * 86400.0,
 )

@@ -63,11 +63,10 @@ def read_candidate(
     out: NDArray[np.float32],
     k: int,
 ) -> int:
-    """See `candidate_columns`; `match` may be NaN, `of_request` is `request_sums`."""
-    known_match = 0.0 if np.isnan(match) else np.float64(match)
+    """See `candidate_columns`; `of_request` is `request_sums`."""
     for sums in of_request.copy():
         add_object(obj, objects, values, sums)
-        out[k] = linear(totals, known_match, sums)
+        out[k] = linear(totals, match, sums)
         out[k + 1] = out[k] + pairs(sums)
         k += 2
     return k
