@@ -36,7 +36,7 @@ class ExampleTable:
         position, matures_position: (n,) see `EventLog`.
         row: (n,) index into the log.
         user, object: (n,) index into the log's entities.
-        inner_gap: see `LabelRule`.
+        inner_by_user: see `LabelRule`.
         scratch: where copies of its rows go that are too large for memory.
     """
 
@@ -47,7 +47,7 @@ class ExampleTable:
     row: NDArray[np.intp]
     user: NDArray[np.int32]
     object: NDArray[np.int32]
-    inner_gap: bool = True
+    inner_by_user: bool = False
     scratch: Scratch | None = None
 
     def __len__(self) -> int:
@@ -145,6 +145,6 @@ def replay_examples(
         row=rows,
         user=log.user_index[rows],
         object=log.object_index[rows],
-        inner_gap=log.label_rule.inner_gap,
+        inner_by_user=log.label_rule.inner_by_user,
         scratch=scratch,
     )

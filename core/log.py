@@ -69,9 +69,9 @@ class LabelRule:
     """A return counts within this many seconds after the event; the label matures then."""
     warm_up_s: float = 0.0
     """Events in this first stretch of the log are never examples."""
-    inner_gap: bool = True
-    """Whether labels mature before the next of the train, tune and stack blocks begins, as they do
-    before the test block. Only for logs whose horizon is so long that nothing would be left."""
+    inner_by_user: bool = False
+    """Whether train, tune and stack are blocks of users instead of stretches of time between which
+    labels mature. Only for logs whose horizon is so long that such gaps would leave nothing."""
 
 
 @dataclass(frozen=True)

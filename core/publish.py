@@ -171,7 +171,7 @@ def report_of(
             ),
             "test_rows": len(evaluation.rows),
             "blocks": evaluated.fitted.blocks.sizes(),
-            "inner_gap": log.label_rule.inner_gap,
+            "inner_by_user": log.label_rule.inner_by_user,
             "iterations": dict(evaluated.fitted.iterations),
             "stacks": _stacks(evaluated.fitted.ensemble),
             "ensembles": {p.value: f.to_json() for p, f in evaluation.ensembles.items()},

@@ -58,15 +58,13 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Blocks:
-    """Which rows (n,) of a table each fit uses, and the positions where blocks begin."""
+    """Which rows (n,) of a table each fit uses."""
 
     train: NDArray[np.bool_]
     tune: NDArray[np.bool_]
     before_stack: NDArray[np.bool_]
     stack: NDArray[np.bool_]
     all: NDArray[np.bool_]
-    tune_start: float
-    stack_start: float
     until: float
 
     def sizes(self) -> dict[str, int]:
@@ -93,8 +91,8 @@ def cut_blocks(table: ExampleTable, until: float, recipe: Recipe) -> Blocks:
     """Cut the examples whose labels are known at `until`; later blocks never overlap earlier fits.
 
     A row counts for a fit only if its label had matured when the next block began. A log can ask
-    for train, tune and stack without that gap (`LabelRule.inner_gap`): their choices may then be a
-    little too sure of themselves, while nothing of what comes after `until` is known to any.
+    for blocks of users instead (`LabelRule.inner_by_user`), between which no label window overlaps
+    either; nothing of what comes after `until` is known to any.
 
     Raises:
         NotEnoughDataError: a block has fewer than `min_rows` rows.
@@ -104,24 +102,24 @@ def cut_blocks(table: ExampleTable, until: float, recipe: Recipe) -> Blocks:
         raise NotEnoughDataError(
             "no label has matured: give a longer log or a shorter label horizon"
         )
+    place = _by_user(table.user, usable) if table.inner_by_user else table.position
+    matures = place if table.inner_by_user else table.matures_position
     tune_start, stack_start = np.quantile(
-        table.position[usable],
+        place[usable],
         [1.0 - recipe.stack_share - recipe.tune_share, 1.0 - recipe.stack_share],
     )
 
     def before(start: float) -> NDArray[np.bool_]:
-        earlier: NDArray[np.bool_] = usable & (table.position < start)
-        return earlier & (table.matures_position <= start) if table.inner_gap else earlier
+        earlier: NDArray[np.bool_] = usable & (place < start) & (matures <= start)
+        return earlier
 
-    stack = usable & (table.position >= stack_start)
+    stack = usable & (place >= stack_start)
     blocks = Blocks(
         train=before(tune_start),
-        tune=usable & (table.position >= tune_start) & ~stack,
+        tune=usable & (place >= tune_start) & ~stack,
         before_stack=before(stack_start),
         stack=stack,
         all=usable,
-        tune_start=float(tune_start),
-        stack_start=float(stack_start),
         until=until,
     )
     short = {name: rows for name, rows in blocks.sizes().items() if rows < recipe.min_rows}
@@ -132,6 +130,22 @@ def cut_blocks(table: ExampleTable, until: float, recipe: Recipe) -> Blocks:
             "needed in each block): give a longer log"
         )
     return blocks
+
+
+def _by_user(user: NDArray[np.int32], usable: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(n,) a place in [0, 1) for each user, by the order of their ids' scrambled bits.
+
+    It is the share of the usable rows of the users before: so quantiles cut between users.
+    """
+    scrambled = user.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    order = np.argsort(scrambled, kind="stable")
+    rows: NDArray[np.int64] = np.cumsum(usable[order]) - usable[order]
+    first = np.ones(len(order), bool)
+    first[1:] = user[order][1:] != user[order][:-1]
+    starts = np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
+    place = np.empty(len(user))
+    place[order] = rows[starts] / usable.sum()
+    return place
 
 
 def fit_as_of(

@@ -46,11 +46,11 @@ NOTES = (
 )
 
 
-NO_GAP = (
-    "Train and tune follow each other without waiting for labels, as this log asks; the test block "
-    "does wait."
+BY_USER = (
+    "Train and tune are blocks of users, as this log asks; the test block is of their latest "
+    "events and waits for labels."
 )
-"""Said of logs without `LabelRule.inner_gap`."""
+"""Said of logs with `LabelRule.inner_by_user`."""
 
 
 def zoo_report(domain: str, run: ZooRun, plan: Plan, notes: Sequence[str]) -> dict[str, Any]:
@@ -62,9 +62,9 @@ def zoo_report(domain: str, run: ZooRun, plan: Plan, notes: Sequence[str]) -> di
         "settings": asdict(plan.settings),
         "examples": run.examples,
         "blocks": run.blocks,
-        "inner_gap": run.inner_gap,
+        "inner_by_user": run.inner_by_user,
         "test_rows": run.test_rows,
-        "notes": [*notes, *([] if run.inner_gap else [NO_GAP]), *NOTES],
+        "notes": [*notes, *([BY_USER] if run.inner_by_user else []), *NOTES],
         "rival": run.rival,
         "taken_from_an_earlier_run": run.kept,
         "models": [_row(row, run) for row in run.rows],

@@ -40,7 +40,7 @@ class ZooRun:
         differences: by row, the AUC of the ensemble's full profile less the row's.
         rival: the model that is best on tune, the ensemble left out; None where there is none.
         blocks: rows of each block.
-        inner_gap: see `core.log.LabelRule`.
+        inner_by_user: see `core.log.LabelRule`.
         test_rows: scored rows.
         examples: all rows after the base period.
     """
@@ -50,7 +50,7 @@ class ZooRun:
     differences: dict[str, PairedDifference]
     rival: str | None
     blocks: dict[str, int]
-    inner_gap: bool
+    inner_by_user: bool
     test_rows: int
     examples: int
 
@@ -131,7 +131,7 @@ def run_zoo(
         differences=differences,
         rival=rival_of(rows),
         blocks=blocks.sizes(),
-        inner_gap=table.examples.inner_gap,
+        inner_by_user=table.examples.inner_by_user,
         test_rows=int(test.sum()),
         examples=len(table.examples),
     )

@@ -26,10 +26,10 @@ def show_report(report: Mapping[str, Any]) -> None:
     stdout.print(figures_table(evaluation))
     blocks = ", ".join(f"{name} {rows:,}" for name, rows in evaluation["blocks"].items())
     stdout.print(f"rows of each fit: {blocks}", highlight=False)
-    if not evaluation["inner_gap"]:
+    if evaluation["inner_by_user"]:
         stdout.print(
-            "· the horizon takes too much of logs of this kind: train, tune and stack follow each "
-            "other without waiting for labels; before the test block they do wait",
+            "· the horizon takes too much of logs of this kind to wait for labels between train, "
+            "tune and stack: these are blocks of users; before the test block they do wait",
             highlight=False,
         )
     for profile, stack in evaluation["stacks"].items():

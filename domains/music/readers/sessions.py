@@ -25,7 +25,7 @@ SESSION_S = 86400.0
 END_S = 1_400_000_000.0
 """Where all clocks end, no real moment: of the size of epoch seconds, so that a server that goes on
 from here adds and takes away its offset without rounding."""
-LABEL_RULE = LabelRule(horizon_s=HORIZON * SESSION_S, inner_gap=False)
+LABEL_RULE = LabelRule(horizon_s=HORIZON * SESSION_S, inner_by_user=True)
 """No inner gap: users have some 27 sessions of which a label needs 10, and a gap of 10 between all
 blocks would leave some sixty rows to fit on."""
 FILES = ("sessions.csv", "sessions.csv.gz")

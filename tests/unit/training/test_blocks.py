@@ -108,7 +108,6 @@ def test_what_is_not_known_at_the_moment_of_a_run_changes_none_of_its_blocks(
     changed = cut(table_of(position, table.matures_position, labels), until)
     for name in ("train", "tune", "before_stack", "stack", "all"):
         assert np.array_equal(getattr(changed, name), getattr(blocks, name))
-    assert (changed.tune_start, changed.stack_start) == (blocks.tune_start, blocks.stack_start)
 
 
 @given(tables())
@@ -126,16 +125,20 @@ def fifteenths(min_rows: int) -> Recipe:
     return Recipe(min_rows=min_rows, tune_share=0.15, stack_share=0.15)
 
 
-def test_a_log_that_asks_for_no_inner_gap_still_keeps_the_one_before_the_test_block() -> None:
+def test_a_log_that_asks_for_blocks_of_users_gets_them_and_waits_before_the_test_block() -> None:
     position = np.arange(100) / 100
-    table = replace(table_of(position, position + 0.505), inner_gap=False)
-    blocks = cut_blocks(table, 0.8, fifteenths(min_rows=4))
-    # Usable are rows 0 to 29: their labels are known at 80. None of them is known at 20.
-    assert np.flatnonzero(blocks.all).tolist() == list(range(30))
-    assert np.flatnonzero(blocks.train).tolist() == list(range(21))
-    assert np.flatnonzero(blocks.tune).tolist() == list(range(21, 25))
-    assert np.flatnonzero(blocks.before_stack).tolist() == list(range(25))
-    assert np.flatnonzero(blocks.stack).tolist() == list(range(25, 30))
+    user = np.random.default_rng(1).integers(0, 20, 100).astype(np.int32)
+    table = replace(table_of(position, position + 0.305), inner_by_user=True, user=user)
+    blocks = cut_blocks(table, 0.8, fifteenths(min_rows=3))
+    # Usable are rows 0 to 49: their labels are known at 80.
+    assert np.flatnonzero(blocks.all).tolist() == list(range(50))
+    whole = [blocks.train, blocks.tune, blocks.stack]
+    assert np.array_equal(np.sum(whole, axis=0), blocks.all)
+    users = [user for block in whole for user in set(table.user[block].tolist())]
+    assert len(users) == len(set(users))
+    assert (blocks.before_stack == (blocks.train | blocks.tune)).all()
+    for block in (blocks.tune, blocks.stack):  # 15 % of 50 rows, less or more by a user's
+        assert 3 <= block.sum() <= 12
 
 
 def test_shares_are_of_the_usable_rows_and_the_gap_of_open_labels_is_left_out() -> None:
