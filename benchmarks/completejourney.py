@@ -23,6 +23,8 @@ That makes 612,017 examples, 51,501 of them positive, and how each row counts de
 - Days are counted from the first row (2017-01-01 11:53:26) and back from the last (2018-01-01
   04:01:20), not from midnight. Timestamps name no zone and are written as UTC.
 
+Quantity and offer are the request's context, as the store is: known when the purchase is made.
+
 What is known of products must not come from later rows: `price` is the median unit price of the
 first 60 days, absent for products that came later. `brand` is the manufacturer, as the data set's
 own brand column says only whether the product is the shop's own.
@@ -40,6 +42,8 @@ WARM_UP_DAYS = 60
 HORIZON_DAYS = 30
 DAY_PARTS = {"night": (21, 7), "morning": (7, 11), "midday": (11, 16), "evening": (16, 21)}
 """First hour, and the hour after the last."""
+OFFERS = {"small": 0.15, "medium": 0.3, "large": 0.45}
+"""Up to which share of the shelf price an offer is called so."""
 
 
 def events_of(transactions: pd.DataFrame) -> pd.DataFrame:
@@ -57,6 +61,8 @@ def events_of(transactions: pd.DataFrame) -> pd.DataFrame:
             "outcome": "purchase",
             "store": rows["store_id"].astype(str),
             "day_part": _day_parts(when.dt.hour),
+            "quantity": _quantities(rows["quantity"]),
+            "offer": _offers(rows),
             "label": _returned(rows, time_s).astype(float).where(position.notna()),
             "position": position,
         }
@@ -69,6 +75,21 @@ def _day_parts(hour: pd.Series) -> pd.Series:
         if first < after:
             parts[hour.between(first, after - 1)] = name
     return parts
+
+
+def _quantities(units: pd.Series) -> pd.Series:
+    """One, two, three or many units; goods by weight, counted in grams, are many."""
+    return units.clip(0, 4).map({0: "none", 1: "one", 2: "two", 3: "three", 4: "many"})
+
+
+def _offers(rows: pd.DataFrame) -> pd.Series:
+    """How the price came about: a coupon, or by how much it was below the shelf's."""
+    paid, saved = rows["sales_value"], rows["retail_disc"].clip(lower=0.0)
+    share = (saved / (paid + saved).where(lambda usual: usual > 0.0)).fillna(0.0)
+    bounds = [-1.0, 0.0, *OFFERS.values(), 1.0]
+    offers = pd.cut(share, bounds, labels=["no", *OFFERS, "half off"]).astype(str)
+    has_coupon = (rows["coupon_disc"] > 0.0) | (rows["coupon_match_disc"] > 0.0)
+    return offers.mask(has_coupon, "coupon")
 
 
 def _positions(rows: pd.DataFrame, time_s: pd.Series) -> pd.Series:

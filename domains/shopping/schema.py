@@ -28,6 +28,8 @@ SCHEMA = Schema(
         Field("channel", Kind.CATEGORY, "store, web or app"),
         Field("store", Kind.CATEGORY, "which store"),
         Field("day_part", Kind.CATEGORY, "morning, midday, evening or night"),
+        Field("quantity", Kind.CATEGORY, "none, one, two, three or many units"),
+        Field("offer", Kind.CATEGORY, "no, small, medium, large, half off or coupon"),
     ),
     main_facet="brand",
     pools=("promoted",),
