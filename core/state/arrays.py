@@ -21,12 +21,17 @@ LATENT = 32
 """Dimensions of the user x object factorisation."""
 FACET_LATENT = 16
 """Dimensions of the user x main facet factorisation."""
+VISIT_GAP_S = 1800.0
+"""A visit ends when a user has met nothing for so long."""
 RECENT = 20
 """How many of a user's latest objects are kept."""
 FACTORS = 8
 """Dimensions of the online learner's interactions."""
-WEIGHTS = 2 * (1 + FACTORS)
-"""A weight and its factors, then the squared gradients of each."""
+MEAN = 2 * (1 + FACTORS)
+"""Where the mean of an effect lies in `weights`, and then what labels took off its variance: see
+`core.state.beliefs`."""
+WEIGHTS = MEAN + 2
+"""A weight and its factors, the squared gradients of each, a mean and a variance."""
 
 # Columns of `counts`, the same for users, objects and values. Labels are decayed as of LABEL_TIME,
 # interactions as of LAST; from DECAYED on, one column a half-life. REPEATS are interactions of
@@ -41,12 +46,16 @@ MET = 0
 # Columns of `tags`; LISTENERS of main facet values alone.
 IS_BASE, VERSION, CODE, LISTENERS = range(4)
 
-# Entries of `Totals.learner`: bias and slope with their squared gradients, rows in use.
+# Entries of `Totals.learner`: bias and slope with their squared gradients, rows in use; from
+# BELIEF_BIAS and BELIEF_SLOPE on, the mean of an effect and what labels took off its variance.
 BIAS, BIAS_SQUARES, SLOPE, SLOPE_SQUARES, LEARNERS = range(5)
-LEARNER = 5
+BELIEF_BIAS, BELIEF_SLOPE = 5, 7
+LEARNER = 9
 
 # Columns of PairTable rows.
 UV_COUNT, UV_LABEL_N, UV_LABEL_SUM, UV_LIKING, UV_REPEATS, UV_DECAYED = range(6)
+UV_MEAN = 6  # of an effect; what labels took off its variance stands after it
+UV_WIDTH = 8
 UO_COUNT, UO_OPINION, UO_SKIPS = range(3)
 OC_COUNT = 0
 # Columns of PairTable marks. Moments are whole seconds since the state's origin (`whole_s`); the
@@ -76,6 +85,9 @@ class Users(NamedTuple):
     """(n, category fields) value ids."""
     distinct: NDArray[np.float64]
     """(n, facets) distinct values met."""
+    visits: NDArray[np.float64]
+    """(n, half-lives) visits, decayed as of LAST: meetings less than VISIT_GAP_S after the one
+    before belong to the same visit."""
     trail: NDArray[np.int32]
     """(n, 1 + context fields + RECENT)"""
     vector: NDArray[np.float32]
@@ -189,7 +201,7 @@ class Totals(NamedTuple):
     facet_fold: NDArray[np.float32]
     """(FACET_LATENT, FACET_LATENT)"""
     learner: NDArray[np.float64]
-    """(LEARNER,) bias and slope of the online learner, see `core.state.learning`."""
+    """(LEARNER,) bias and slope of the online learner, see `core.state.learning` and `beliefs`."""
 
 
 class StateArrays(NamedTuple):
@@ -226,6 +238,7 @@ def new_arrays(schema: Schema, shape: Shape) -> StateArrays:
             np.zeros((0, len(shape.user_is_time))),
             np.zeros((0, len(schema.user) - len(shape.user_is_time)), np.int32),
             np.zeros((0, len(schema.facets))),
+            np.zeros((0, len(schema.half_lives_s))),
             np.zeros((0, 1 + contexts + RECENT), np.int32),
             np.zeros((0, LATENT), np.float32),
             np.zeros((0, FACET_LATENT), np.float32),
@@ -259,7 +272,7 @@ def new_arrays(schema: Schema, shape: Shape) -> StateArrays:
             np.zeros(0, np.int64),
             np.zeros(3, np.int64),
         ),
-        user_value=new_pair_table(6, 3),
+        user_value=new_pair_table(UV_WIDTH, 3),
         user_object=new_pair_table(3, 2),
         object_context=new_pair_table(1, 0),
     )

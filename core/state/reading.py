@@ -68,8 +68,7 @@ def read_numbers(
 
     What depends on the user and the request is read once and copied to every row.
     """
-    half_lives = s.shape.half_lives
-    half_life = s.shape.outcome_half_life[0]
+    half_lives, half_life = s.shape.half_lives, s.shape.outcome_half_life[0]
     facet_start = s.shape.facet_start
     events = s.totals.numbers[EVENTS]
     since_origin = time - s.totals.numbers[ORIGIN]
@@ -85,11 +84,14 @@ def read_numbers(
 
     first = out[0]
     k = static.write_numbers(s.users.numbers[user], s.shape.user_is_time, time, first, 0)
-    k = activity.read_user(counts, s.users.distinct[user], user_time, half_lives, first, k)
+    k = activity.read_user(
+        counts, s.users.distinct[user], s.users.visits[user], user_time, half_lives, first, k
+    )
     user_rate, evidence = outcome.single_rate(counts, time, half_life, log_rate)
     first[k], first[k + 1] = user_rate, evidence
     main_values = s.users.distinct[user, s.shape.main_facet[0]]
     k = latent.read_user(liked, user_facet_vector, main_values, first, k + 2)
+    k = online.read_user(user, s.users, s.values, first, k)
 
     k = affinity.read_request(
         user, counts[COUNT], context, value_counts, events, s.user_value, first, k
@@ -108,9 +110,10 @@ def read_numbers(
         k,
     )
     k = sequence.read_request(trail, context, first, k)
+    k = online.read_request(context, s.values, first, k)
 
     user_repeat_share = activity.repeat_share(counts[REPEATS], counts[COUNT], 0.0)
-    online_sums = online.request_sums(user, context, s.users, s.values)
+    of_request = online.of_request(user, context, s.users, s.values)
 
     shared = k
     before = previous_object(trail)
@@ -186,7 +189,19 @@ def read_numbers(
         k = catalogue.read_candidate(
             values, s.objects.pools[obj], facet_start, value_counts, row, k
         )
-        k = online.read_candidate(obj, match, online_sums, s.totals, s.objects, s.values, row, k)
+        k = online.read_candidate(
+            user,
+            obj,
+            match,
+            of_request,
+            facet_start[-1],
+            s.totals,
+            s.objects,
+            s.values,
+            s.user_value,
+            row,
+            k,
+        )
     return k
 
 

@@ -52,11 +52,13 @@ from core.state.arrays import (
     UV_LIKING,
     UV_REPEATS,
     VERSION,
+    VISIT_GAP_S,
     Pending,
     StateArrays,
     Totals,
     Values,
 )
+from core.state.beliefs import believe
 from core.state.folding import match_now, meet_lately, meet_main_facet, meet_object, pull
 from core.state.hashing import PairTable, find_or_add, pair_key
 from core.state.learning import learn
@@ -106,6 +108,19 @@ def advance(s: StateArrays, time: float, labels_out: NDArray[np.int8]) -> None:
             s.users,
             s.objects,
             s.values,
+        )
+        believe(
+            user,
+            obj,
+            entry[P_CONTEXT:],
+            p.match[slot],
+            label,
+            s.shape.facet_start[-1],
+            s.totals,
+            s.users,
+            s.objects,
+            s.values,
+            s.user_value,
         )
         met = find_or_add(s.user_object, pair_key(user, obj))
         if s.user_object.marks[met, UO_PENDING] == slot + 1:  # the pair's latest label
@@ -176,6 +191,7 @@ def interact(
     _show_values(s.values, s.users.values[user])
     first_of_object = s.objects.counts[obj, COUNT] == 0.0
     repeats = 1.0 if met[UO_COUNT] > 0.0 else 0.0
+    _count_visit(s.users.visits[user], user_time - s.users.counts[user, LAST], half_lives)
     _count(s.users.counts[user], user_time, half_lives, repeats)
     _count(s.objects.counts[obj], time, half_lives, repeats)
     main_before = 0.0
@@ -243,6 +259,17 @@ def _count(
     counts[COUNT] += 1.0
     counts[REPEATS] += repeats
     counts[LAST] = max(time, counts[LAST])
+
+
+@njit(cache=True)
+def _count_visit(
+    visits: NDArray[np.float64], elapsed: float, half_lives: NDArray[np.float64]
+) -> None:
+    """Fade the visits, `elapsed` after the meeting before, and count one if it is a new one."""
+    for h in range(len(half_lives)):
+        visits[h] *= decay(elapsed, half_lives[h])
+        if elapsed >= VISIT_GAP_S:
+            visits[h] += 1.0
 
 
 @njit(cache=True)

@@ -37,7 +37,9 @@ def _decayed(schema: Schema, prefix: str, branch: Branch) -> list[NumberColumn]:
 def user_columns(schema: Schema) -> list[NumberColumn]:
     """log1p counts, decayed counts, distinct objects and facet values, log1p seconds since.
 
-    `repeat_share` is the share of meetings that were not the first of their pair.
+    `repeat_share` is the share of meetings that were not the first of their pair; `visits` are
+    meetings without a long pause in between, `visit_size` the log of the meetings in one, both
+    decayed by the longest half-life.
     """
     return [
         NumberColumn("user_count", Family.ACTIVITY, Branch.USER),
@@ -52,6 +54,8 @@ def user_columns(schema: Schema) -> list[NumberColumn]:
         NumberColumn("user_dislikes", Family.ACTIVITY, Branch.USER),
         NumberColumn("user_skips", Family.ACTIVITY, Branch.USER),
         NumberColumn("user_repeat_share", Family.ACTIVITY, Branch.USER),
+        *_decayed(schema, "user_visits", Branch.USER),
+        NumberColumn("user_visit_size", Family.ACTIVITY, Branch.USER),
     ]
 
 
@@ -125,12 +129,13 @@ def _write_reactions(counts: NDArray[np.float64], out: NDArray[np.float32], k: i
 def read_user(
     counts: NDArray[np.float64],
     distinct: NDArray[np.float64],
+    visits: NDArray[np.float64],
     user_time: float,
     half_lives: NDArray[np.float64],
     out: NDArray[np.float32],
     k: int,
 ) -> int:
-    """See `user_columns`; `counts` and `distinct` are the user's rows."""
+    """See `user_columns`; `counts`, `distinct` and `visits` are the user's rows."""
     out[k] = np.log1p(counts[COUNT])
     k = _write_decayed(counts, user_time, half_lives, out, k + 1)
     out[k] = recency(user_time - counts[LAST])
@@ -139,7 +144,16 @@ def read_user(
     for f in range(len(distinct)):
         out[k] = np.log1p(distinct[f])
         k += 1
-    return _write_reactions(counts, out, k)
+    k = _write_reactions(counts, out, k)
+    elapsed = user_time - counts[LAST]
+    for h in range(len(half_lives)):
+        out[k + h] = np.log1p(visits[h] * decay(elapsed, half_lives[h]))
+    k += len(half_lives)
+    # Both fade alike: their ratio is that of the last meeting.
+    last = len(half_lives) - 1
+    size = np.log(counts[DECAYED + last]) - np.log(visits[last])
+    out[k] = size if counts[COUNT] > 0 else np.nan
+    return k + 1
 
 
 @njit(cache=True)

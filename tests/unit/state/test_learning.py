@@ -133,8 +133,10 @@ def small_log(seed: int = 2) -> EventLog:
 
 def test_the_family_holds_these_columns() -> None:
     columns = [c for c in new_state().columns.numbers if c.family is Family.ONLINE]
-    assert tuple(c.name for c in columns) == NAMES
-    assert [c.needs_context for c in columns] == [False, False, True, True]
+    held = {c.name: c.needs_context for c in columns}
+    assert [held[name] for name in NAMES] == [False, False, True, True]
+    effects = {"user_effect", "object_effect", "user_facets_effect", "context_effect"}
+    assert held.keys() - set(NAMES) == effects | {"belief_logit", "belief_deviation"}
 
 
 def test_every_forecast_equals_a_factorisation_machine_in_plain_python() -> None:

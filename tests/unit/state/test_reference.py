@@ -139,6 +139,7 @@ class Reference:
 
     def activity(self, now: Past, before: list[Past], past: list[Past], out: Row) -> None:
         opinions = self.opinions(before).items()
+        longest = max(HALF_LIVES.values())
         of_user = [e for e in past if e.user == now.user]
         of_object = [e for e in past if e.object == now.object]
         skips = [e for e in before if e.outcome == "skip"]
@@ -159,6 +160,13 @@ class Reference:
             out[f"object_{name}"] = math.log1p(sum(o == now.object for _, o in held))
         out["user_repeat_share"] = user_repeats = _repeat_share(of_user, 0.0)
         out["object_repeat_share"] = _repeat_share(of_object, 0.0)
+        starts = _visits([e.user_time for e in of_user])
+        for name, half_life in HALF_LIVES.items():
+            faded = _faded(starts, now.user_time, half_life)
+            out[f"user_visits_decayed_{name}"] = math.log1p(faded)
+        meetings = _faded((e.user_time for e in of_user), now.user_time, longest)
+        visits = _faded(starts, now.user_time, longest)
+        out["user_visit_size"] = math.log(meetings / visits) if of_user else math.nan
         out["user_skips"] = math.log1p(sum(e.user == now.user for e in skips))
         out["object_skips"] = math.log1p(sum(e.object == now.object for e in skips))
         for facet in FACETS:
@@ -175,7 +183,6 @@ class Reference:
                 )
             out[f"{facet}_repeat_share"] = _mean(_repeat_share(with_value[v], 0.0) for v in values)
             out[f"user_{facet}_count"] = _mean(math.log1p(len(own[v])) for v in values)
-            longest = max(HALF_LIVES.values())
             out[f"user_{facet}_decayed"] = _mean(
                 math.log1p(_faded((e.user_time for e in own[v]), now.user_time, longest))
                 for v in values
@@ -352,6 +359,11 @@ def _mean(values: Iterable[float]) -> float:
 
 def _faded(moments: Iterable[float], now: float, half_life: float) -> float:
     return math.fsum(math.exp2(-(now - moment) / half_life) for moment in moments)
+
+
+def _visits(moments: list[float]) -> list[float]:
+    """The moments that come half an hour or more after the one before, and the first."""
+    return moments[:1] + [later for earlier, later in pairwise(moments) if later - earlier >= 1800]
 
 
 def _since(moments: Iterable[float], now: float) -> float:

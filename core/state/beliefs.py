@@ -1,0 +1,171 @@
+"""The online learner's beliefs: a Gaussian over each effect, narrowed by each label as it matures.
+
+An effect adds to the logit of a label. There is one of each user, object and category value, one of
+each (user, facet value), one of how well the object matched the user likes lately, and one
+of everything. Before any label an effect is believed to be 0, give or take the root of its prior
+variance; a label shifts each effect of its event by the share that the effect has in the doubt
+about all of them, and narrows it by what it told (one step of an extended Kalman filter without
+covariances, as in Graepel et al., 2010, with a logistic link). So rare things keep to what is known
+of the common ones: a rate smoothed by all levels at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from core.state.arrays import (
+    BELIEF_BIAS,
+    BELIEF_SLOPE,
+    MEAN,
+    UV_MEAN,
+    Objects,
+    Totals,
+    Users,
+    Values,
+)
+from core.state.hashing import PairTable, find, find_or_add, pair_key
+
+ENTITY_VARIANCE = 0.1
+"""Prior variance of the effect of a user, an object, and a category value of either."""
+CONTEXT_VARIANCE = 0.01
+"""Of a context value."""
+PAIR_VARIANCE = 0.05
+"""Of a user in a facet value."""
+BIAS_VARIANCE = 4.0
+"""Of everything, and of the match."""
+BIAS_FLOOR = 2e-4
+"""The variance of everything never falls below: the rate of the whole log is followed for ever."""
+LOGISTIC_SPREAD = np.pi / 8.0
+"""A logistic curve blurred by variance v is nearly the curve of logit / sqrt(1 + pi / 8 * v)."""
+
+
+@njit(cache=True)
+def add_effect(
+    row: NDArray[np.float32], at: int, prior: float, effects: NDArray[np.float64]
+) -> None:
+    """Add the mean and variance of one effect to `effects` (2,).
+
+    `row[at]` is the mean, the entry after it how much of the prior variance labels took away.
+    """
+    effects[0] += row[at]
+    effects[1] += prior - row[at + 1]
+
+
+@njit(cache=True)
+def add_values(
+    chosen: NDArray[np.int32] | NDArray[np.int64],
+    values: Values,
+    prior: float,
+    effects: NDArray[np.float64],
+) -> None:
+    """Add the effects of category values."""
+    for value in chosen:
+        if value != 0:
+            add_effect(values.weights[value], MEAN, prior, effects)
+
+
+@njit(cache=True)
+def add_pairs(
+    user: int,
+    facet_values: NDArray[np.int32],
+    user_value: PairTable,
+    effects: NDArray[np.float64],
+) -> None:
+    """Add the effects of a user in the facet values of an object."""
+    for value in facet_values:
+        if value != 0:
+            pair = find(user_value, pair_key(user, value))
+            if pair < 0:
+                effects[1] += PAIR_VARIANCE
+            else:
+                add_effect(user_value.rows[pair], UV_MEAN, PAIR_VARIANCE, effects)
+
+
+@njit(cache=True)
+def add_shared(totals: Totals, match: float, effects: NDArray[np.float64]) -> None:
+    """Add the effects of everything and of the match."""
+    learner = totals.learner
+    effects[0] += learner[BELIEF_BIAS] + match * learner[BELIEF_SLOPE]
+    effects[1] += BIAS_VARIANCE - learner[BELIEF_BIAS + 1]
+    effects[1] += match * match * (BIAS_VARIANCE - learner[BELIEF_SLOPE + 1])
+
+
+@njit(cache=True)
+def blurred(effects: NDArray[np.float64]) -> float:
+    """The logit of the expected probability."""
+    return float(effects[0] / np.sqrt(1.0 + LOGISTIC_SPREAD * effects[1]))
+
+
+@njit(cache=True)
+def believe(
+    user: int,
+    obj: int,
+    context: NDArray[np.int64],
+    match: float,
+    label: float,
+    facet_slots: int,
+    totals: Totals,
+    users: Users,
+    objects: Objects,
+    values: Values,
+    user_value: PairTable,
+) -> None:
+    """One step on a label that has matured; `match` is that of when the event happened."""
+    effects = np.zeros(2)
+    facet_values = objects.values[obj, :facet_slots]
+    add_shared(totals, match, effects)
+    add_effect(users.weights[user], MEAN, ENTITY_VARIANCE, effects)
+    add_values(users.values[user], values, ENTITY_VARIANCE, effects)
+    add_effect(objects.weights[obj], MEAN, ENTITY_VARIANCE, effects)
+    add_values(objects.values[obj], values, ENTITY_VARIANCE, effects)
+    add_values(context, values, CONTEXT_VARIANCE, effects)
+    add_pairs(user, facet_values, user_value, effects)
+
+    expected = 1.0 / (1.0 + np.exp(-blurred(effects)))
+    told = expected * (1.0 - expected)
+    gain = 1.0 / (1.0 + told * effects[1])
+    step = np.array([(label - expected) * gain, told * gain])
+
+    _shift_shared(totals.learner, match, step)
+    _shift(users.weights[user], MEAN, ENTITY_VARIANCE, step)
+    _shift_values(users.values[user], values, ENTITY_VARIANCE, step)
+    _shift(objects.weights[obj], MEAN, ENTITY_VARIANCE, step)
+    _shift_values(objects.values[obj], values, ENTITY_VARIANCE, step)
+    _shift_values(context, values, CONTEXT_VARIANCE, step)
+    for value in facet_values:
+        if value != 0:
+            pair = find_or_add(user_value, pair_key(user, value))
+            _shift(user_value.rows[pair], UV_MEAN, PAIR_VARIANCE, step)
+
+
+@njit(cache=True)
+def _shift(row: NDArray[np.float32], at: int, prior: float, step: NDArray[np.float64]) -> None:
+    """Move one effect; `step` (2,) says by how much a variance of 1 would move and narrow."""
+    variance = prior - np.float64(row[at + 1])
+    row[at] += variance * step[0]
+    row[at + 1] += variance * variance * step[1]
+
+
+@njit(cache=True)
+def _shift_values(
+    chosen: NDArray[np.int32] | NDArray[np.int64],
+    values: Values,
+    prior: float,
+    step: NDArray[np.float64],
+) -> None:
+    for value in chosen:
+        if value != 0:
+            _shift(values.weights[value], MEAN, prior, step)
+
+
+@njit(cache=True)
+def _shift_shared(learner: NDArray[np.float64], match: float, step: NDArray[np.float64]) -> None:
+    variance = BIAS_VARIANCE - learner[BELIEF_BIAS + 1]
+    learner[BELIEF_BIAS] += variance * step[0]
+    taken = learner[BELIEF_BIAS + 1] + variance * variance * step[1]
+    learner[BELIEF_BIAS + 1] = min(taken, BIAS_VARIANCE - BIAS_FLOOR)
+    variance = BIAS_VARIANCE - learner[BELIEF_SLOPE + 1]
+    learner[BELIEF_SLOPE] += variance * match * step[0]
+    learner[BELIEF_SLOPE + 1] += variance * variance * match * match * step[1]
