@@ -27,12 +27,8 @@ def quick_trainers(compute: Compute) -> Trainers:
     jenn = NetSettings(
         "adam",
         batch_norm=False,
-        width=32,
-        embedding=8,
-        learning_rate=3e-3,
-        decay=0.5,
         batch_rows=2048,
-        max_epochs=4,
+        max_epochs=3,
         patience=1,
     )
     felu = replace(jenn, optimiser="rmsprop", batch_norm=True)

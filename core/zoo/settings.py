@@ -70,7 +70,6 @@ _QUICK_NET = NetSettings(
     width=32,
     embedding=8,
     learning_rate=3e-3,
-    decay=0.5,
     batch_rows=2048,
     max_epochs=4,
     patience=1,
