@@ -127,7 +127,7 @@ def _run_epoch(
         average.update(net)
 
 
-def _optimiser(net: LogitNet) -> torch.optim.Optimizer:
+def _optimiser(net: LogitNet) -> torch.optim.Adam:
     settings = net.settings
     tables = net.tables()
     kept_apart = {id(table) for table in tables}
@@ -136,6 +136,4 @@ def _optimiser(net: LogitNet) -> torch.optim.Optimizer:
         {"params": tables, "weight_decay": settings.embedding_decay},
         {"params": dense, "weight_decay": 0.0},
     ]
-    if settings.optimiser == "adam":
-        return torch.optim.Adam(groups, lr=settings.learning_rate, fused=True)
-    return torch.optim.RMSprop(groups, lr=settings.learning_rate, alpha=0.9)
+    return torch.optim.Adam(groups, lr=settings.learning_rate, fused=True)

@@ -57,8 +57,6 @@ class Compute:
 class NetSettings:
     """Sizes and schedule of a net; the defaults were chosen on tune (docs/experiments.md)."""
 
-    optimiser: Literal["adam", "rmsprop"]
-    """JENN takes Adam, F-ELU-Net RMSprop."""
     batch_norm: bool
     """Normalise every hidden layer over the batch."""
     width: int = 32

@@ -23,7 +23,7 @@ from core.state.columns import Columns, Family, FeatureBatch, NumberColumn
 from core.testing import number, random_batch, synthetic_columns, with_labels
 
 COLUMNS = synthetic_columns()
-SETTINGS = NetSettings("adam", batch_norm=False, width=8, embedding=4, object_cache=64)
+SETTINGS = NetSettings(batch_norm=False, width=8, embedding=4, object_cache=64)
 
 
 def examples(n_rows: int, seed: int = 1) -> Examples:
