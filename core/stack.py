@@ -15,8 +15,11 @@ from core.errors import BundleError, NotEnoughDataError
 
 MIN_PER_CLASS = 10
 """Labels of each kind without which a stack would be noise."""
-PRIOR_ROWS = 10.0
-"""Strength of the pull towards the plain mean of the members."""
+SHARE_ROWS = 300.0
+"""Rows that the pull towards equal shares of the members weighs as much as: members agree so much
+that some hundred rows say nothing about which of them is better (docs/experiments.md)."""
+SCALE_ROWS = 50.0
+"""Rows that the pull of the common scale towards 1, members being calibrated, weighs as much as."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,10 @@ def fit_stack(
 ) -> Stack:
     """Fit on member logits (n, members) of a later block than the members' own.
 
-    Maximum likelihood under coefficients of at least 0, pulled a little towards their plain
-    mean. NotEnoughDataError when either label is too rare to say anything.
+    Maximum likelihood under coefficients of at least 0. Logits count by their spread, and shares of
+    the members are pulled towards equal ones, as if SHARE_ROWS rows more had been seen; how steep
+    and how high the whole is stays nearly free. NotEnoughDataError when either label is too rare
+    to say anything.
     """
     positives = int(np.count_nonzero(labels > 0.5))
     if min(positives, len(labels) - positives) < MIN_PER_CLASS:
@@ -93,15 +98,22 @@ def fit_stack(
         )
     if not np.isfinite(member_logits).all():
         raise ValueError("the stack needs finite member logits: a member broke its contract")
-    n_members = len(member_names)
-    design = np.column_stack([member_logits, np.ones(len(labels))])
-    prior = np.array([1.0 / n_members] * n_members + [0.0])
-    precision = np.array([PRIOR_ROWS] * n_members + [0.0])
+    n_members, rate = len(member_names), float(np.mean(labels))
+    centre, spread = member_logits.mean(axis=0), member_logits.std(axis=0)
+    typical = float(np.median(spread))
+    scale = np.divide(typical, spread, out=np.ones(n_members), where=spread > 0)
+    design = np.column_stack([(member_logits - centre) * scale, np.ones(len(labels))])
+    prior = np.array([1.0 / n_members] * n_members + [np.log(rate / (1.0 - rate))])
+    common = np.full((n_members, n_members), 1.0 / n_members)
+    # What one row tells of a coefficient, to second order.
+    told = rate * (1.0 - rate) * typical**2
+    precision = np.zeros((n_members + 1, n_members + 1))
+    precision[:-1, :-1] = told * (SHARE_ROWS * (np.eye(n_members) - common) + SCALE_ROWS * common)
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         logits, off = design @ weights, weights - prior
-        value = np.sum(np.logaddexp(0.0, logits) - labels * logits) + 0.5 * precision @ off**2
-        slope = design.T @ (expit(logits) - labels) + precision * off
+        value = np.sum(np.logaddexp(0.0, logits) - labels * logits) + 0.5 * off @ precision @ off
+        slope = design.T @ (expit(logits) - labels) + precision @ off
         return float(value) / len(labels), slope / len(labels)
 
     bounds = [(0.0, None)] * n_members + [(None, None)]
@@ -109,5 +121,6 @@ def fit_stack(
         loss, prior, jac=True, method="L-BFGS-B", bounds=bounds,
         options={"maxiter": 1000, "ftol": 1e-14, "gtol": 1e-9},
     )  # fmt: skip
-    *coefficients, intercept = found.x.tolist()
-    return Stack(tuple(member_names), tuple(coefficients), intercept)
+    coefficients = found.x[:-1] * scale
+    intercept = float(found.x[-1] - coefficients @ centre)
+    return Stack(tuple(member_names), tuple(coefficients.tolist()), intercept)

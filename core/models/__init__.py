@@ -14,10 +14,10 @@ from core.models.tree_member import TreeModel, TreeSettings, TreeTrainer
 
 
 def standard_trainers(compute: Compute) -> Trainers:
-    """Sizes of the winner's record: for millions of events."""
+    """What a log of any size is worth training on: sizes chosen on tune."""
     return {
-        "jenn": NetTrainer(JennNet, NetSettings("adam", batch_norm=False), compute),
-        "felu": NetTrainer(FeluNet, NetSettings("rmsprop", batch_norm=True), compute),
+        "jenn": NetTrainer(JennNet, NetSettings(batch_norm=False), compute),
+        "felu": NetTrainer(FeluNet, NetSettings(batch_norm=True), compute),
         "lightgbm": TreeTrainer(TreeSettings(), compute),
     }
 
@@ -25,17 +25,12 @@ def standard_trainers(compute: Compute) -> Trainers:
 def quick_trainers(compute: Compute) -> Trainers:
     """Small members for a first look: an epoch costs less than half, and there are few."""
     jenn = NetSettings(
-        "adam",
         batch_norm=False,
-        width=32,
-        embedding=8,
-        learning_rate=3e-3,
-        decay=0.5,
         batch_rows=2048,
-        max_epochs=4,
+        max_epochs=3,
         patience=1,
     )
-    felu = replace(jenn, optimiser="rmsprop", batch_norm=True)
+    felu = replace(jenn, batch_norm=True)
     trees = TreeSettings(
         max_rounds=120,
         patience=15,
@@ -55,7 +50,6 @@ def quick_trainers(compute: Compute) -> Trainers:
 def tiny_trainers(compute: Compute) -> Trainers:
     """The smallest members that still learn: a bundle in seconds, for tests and demonstrations."""
     jenn = NetSettings(
-        "adam",
         batch_norm=False,
         width=8,
         embedding=4,
@@ -64,7 +58,7 @@ def tiny_trainers(compute: Compute) -> Trainers:
         epoch_steps=8,
         max_epochs=1,
     )
-    felu = replace(jenn, optimiser="rmsprop", batch_norm=True)
+    felu = replace(jenn, batch_norm=True)
     trees = TreeSettings(
         max_rounds=10, patience=3, learning_rate=0.2, leaves=7, bins=31, max_categories=31
     )

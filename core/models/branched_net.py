@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from core.models.codebook import Codebook
 from core.models.logit_net import LogitNet
-from core.models.net_inputs import BranchInput, CodeTable, Standardiser
+from core.models.net_inputs import BranchInput, CodeTable, Standardiser, logit_columns
 from core.models.settings import NetSettings
 from core.schema import Branch
 from core.state.columns import Columns, FeatureBatch
@@ -26,13 +26,16 @@ class SplitLinear(nn.Module):
     """A dense layer over parts laid side by side; a part of one row holds for all rows.
 
     This is how a request is split: what belongs to the user is multiplied once, not once per
-    candidate.
+    candidate. A silent layer says 0 until it is trained.
     """
 
-    def __init__(self, widths: Sequence[int], out: int) -> None:
+    def __init__(self, widths: Sequence[int], out: int, *, silent: bool = False) -> None:
         super().__init__()
         self._widths = list(widths)
         self._dense = nn.Linear(sum(widths), out)
+        if silent:
+            nn.init.zeros_(self._dense.weight)
+            nn.init.zeros_(self._dense.bias)
 
     def forward(self, parts: Sequence[Tensor]) -> Tensor:
         """Parts (n or 1, width each) -> (n, out)."""
@@ -51,8 +54,8 @@ class SplitLinear(nn.Module):
 class BranchedNet(LogitNet):
     """Branches of a net; children add `joint`.
 
-    The three branch methods and `joint` are apart so that a served net may reuse the branch of
-    a user or an object: `forward` is their plain composition.
+    The three branch methods, `start` and `joint` are apart so that a served net may reuse the
+    branch of a user or an object: `forward` is their plain composition.
     """
 
     activation: ClassVar[type[nn.Module]]
@@ -74,9 +77,17 @@ class BranchedNet(LogitNet):
         k = settings.width
         self.settings = settings
         self.codebook = codebook
-        codes = [i for i, c in enumerate(columns.codes) if self.embeds_objects or not c.is_identity]
-        users = [i for i, c in enumerate(columns.codes) if _is_user_identity(columns, i)]
-        codes = [i for i in codes if i not in users]
+        shown = [
+            i
+            for i, c in enumerate(columns.codes)
+            if codebook.shown(c.vocabulary) <= settings.max_codes
+        ]
+        users = [i for i in shown if _is_user_identity(columns, i)]
+        codes = [
+            i
+            for i in shown
+            if i not in users and (self.embeds_objects or not columns.codes[i].is_identity)
+        ]
         self._users = np.array(users, np.intp)
         self.user_table = CodeTable(columns, users, k, codebook, spread=self.user_spread)
         self.code_table = CodeTable(
@@ -101,6 +112,8 @@ class BranchedNet(LogitNet):
             *self.hidden(context_width),
         )
         self.joint_widths = (k, k, context_width, 1)
+        self._logits = logit_columns(columns)
+        self.start_scale = nn.Parameter(torch.ones(()))
 
     def _branch(self, n_inputs: int, out: int) -> nn.Sequential:
         hidden = 2 * self.settings.width
@@ -134,13 +147,24 @@ class BranchedNet(LogitNet):
         """The joint vector in parts: user, object, context and the dot of user and object."""
         return user, object_, context, (user * object_).sum(dim=1, keepdim=True)
 
+    def start(self, batch: FeatureBatch) -> Tensor:
+        """What the net adds to (n,): the mean of the logits among the known columns, scaled.
+
+        They are calibrated whatever the amount of history, which trained weights are not.
+        """
+        logits = torch.from_numpy(batch.numbers[:, self._logits]).to(self.start_scale.device)
+        known = logits.isfinite()
+        total = torch.where(known, logits, 0.0).sum(dim=1)
+        return self.start_scale * total / known.sum(dim=1).clamp_min(1)
+
     def joint(self, user: Tensor, object_: Tensor, context: Tensor) -> Tensor:
-        """Logits (n,) from branches of n rows; the user's may be one row for all."""
+        """What to add to `start` (n,), of n rows; the user's branch may be one row for all."""
         raise NotImplementedError
 
     def forward(self, batch: FeatureBatch) -> Tensor:
         """Logits (n,)."""
-        return self.joint(self.user(batch), self.object(batch), self.context(batch))
+        joint = self.joint(self.user(batch), self.object(batch), self.context(batch))
+        return self.start(batch) + joint
 
     def tables(self) -> list[nn.Parameter]:
         """The embedding tables, which have a weight decay of their own."""

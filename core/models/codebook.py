@@ -32,7 +32,11 @@ class Codebook:
 
     def size(self, vocabulary: str) -> int:
         """Embedding rows of a vocabulary, the unknown one included."""
-        return int(self.rows[vocabulary].max(initial=0)) + 1
+        return self.shown(vocabulary) + 1
+
+    def shown(self, vocabulary: str) -> int:
+        """Codes of a vocabulary that have a row of their own."""
+        return int(self.rows[vocabulary].max(initial=0))
 
 
 def fit_codebook(columns: Columns, codes: NDArray[np.int32]) -> Codebook:

@@ -39,10 +39,10 @@ class FeluNet(BranchedNet):
         self.carry = nn.ModuleList(nn.Linear(i * hidden, hidden, bias=False) for i in (1, 2))
         self.ends = nn.ModuleList(self.hidden(hidden) for _ in range(3))
         self.dropout = nn.Dropout(settings.dropout)
-        self.head = SplitLinear((*self.joint_widths, hidden, hidden, hidden), 1)
+        self.head = SplitLinear((*self.joint_widths, hidden, hidden, hidden), 1, silent=True)
 
     def joint(self, user: Tensor, object_: Tensor, context: Tensor) -> Tensor:
-        """Logits (n,)."""
+        """What to add to `start` (n,)."""
         parts = self.joint_parts(user, object_, context)
         first, second, third = torch.chunk(self.blocks(parts), 3, dim=1)
         p0 = self.ends[0](first)

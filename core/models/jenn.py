@@ -38,10 +38,10 @@ class JennNet(BranchedNet):
         self.carry = nn.ModuleList(nn.Linear(hidden, hidden, bias=False) for _ in range(2))
         self.ends = nn.ModuleList(self.hidden(hidden) for _ in range(3))
         self.dropout = nn.Dropout(settings.dropout)
-        self.head = SplitLinear((*self.joint_widths, hidden), 1)
+        self.head = SplitLinear((*self.joint_widths, hidden), 1, silent=True)
 
     def joint(self, user: Tensor, object_: Tensor, context: Tensor) -> Tensor:
-        """Logits (n,)."""
+        """What to add to `start` (n,)."""
         parts = self.joint_parts(user, object_, context)
         first, second, third = torch.chunk(self.blocks(parts), 3, dim=1)
         x0 = self.ends[0](first)

@@ -15,7 +15,7 @@ from core.mapped import gather
 from core.models.base import drawn
 from core.models.codebook import Codebook
 from core.schema import Branch
-from core.state.columns import Columns, FeatureBatch
+from core.state.columns import Columns, Family, FeatureBatch
 
 SAMPLE_ROWS = 100_000
 """Rows on which means and deviations are fitted: enough for three digits, 112 MB at 280 columns."""
@@ -57,6 +57,13 @@ def fit_standardiser(numbers: NDArray[np.float32], seed: int) -> Standardiser:
     varies = deviation > 1e-6 * np.abs(mean) + 1e-12
     scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=varies)
     return Standardiser(mean.astype(np.float32), scale.astype(np.float32))
+
+
+def logit_columns(columns: Columns) -> NDArray[np.intp]:
+    """Number columns that are log-odds of the label already: a net may take them at face value."""
+    return np.flatnonzero(
+        [c.family is Family.ONLINE and c.name.endswith("_logit") for c in columns.numbers]
+    )
 
 
 class CodeTable(nn.Module):
@@ -101,7 +108,11 @@ class CodeTable(nn.Module):
 
 
 class BranchInput(nn.Module):
-    """The inputs of one branch, side by side: its numbers standardised, its codes embedded."""
+    """The inputs of one branch, side by side: its numbers standardised, its codes embedded.
+
+    Single axes of vectors are left out: nets learn users and objects by heart from them, while
+    the products of vectors are numbers of their own (docs/experiments.md).
+    """
 
     mean: Tensor
     scale: Tensor
@@ -116,7 +127,9 @@ class BranchInput(nn.Module):
         standardiser: Standardiser,
     ) -> None:
         super().__init__()
-        self._numbers = np.flatnonzero([c.branch is branch for c in columns.numbers])
+        self._numbers = np.flatnonzero(
+            [c.branch is branch and not c.is_axis for c in columns.numbers]
+        )
         self._codes = np.array(
             [index for index in codes if columns.codes[index].branch is branch], np.intp
         )

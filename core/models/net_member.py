@@ -61,7 +61,10 @@ class NetModel:
         """Logits (n,)."""
         net = self._net
         return self._rows(
-            batch, lambda chunk, user, object_: net.joint(user, object_, net.context(chunk))
+            batch,
+            lambda chunk, user, object_: (
+                net.start(chunk) + net.joint(user, object_, net.context(chunk))
+            ),
         )
 
     def branch_cosines(self, batch: FeatureBatch) -> NDArray[np.float64]:

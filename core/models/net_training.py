@@ -1,4 +1,4 @@
-"""The training loop of the nets: shuffled batches, masking, early stopping, best weights kept."""
+"""The training loop of the nets: shuffled batches, masking, averaged weights, early stopping."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from core.mapped import gather, is_mapped, pieces
@@ -15,6 +15,7 @@ from core.models.base import Examples, Progress, drawn
 from core.models.logit_net import LogitNet
 from core.models.row_order import row_pools
 from core.models.settings import NetSettings
+from core.models.weight_average import WeightAverage
 from core.state.columns import FeatureBatch
 
 PREDICT_ROWS = 16_384
@@ -32,25 +33,26 @@ def train_net(
 ) -> int:
     """Train in place and return the number of epochs of the weights that were kept.
 
-    Without `tune` all `epochs` are run; with it, those of the lowest tune log-loss are kept, and
-    training ends after `patience` epochs without a lower one.
+    The kept weights are an average over the last steps. Without `tune` all `epochs` are run; with
+    it, those of the lowest tune log-loss are kept, and training ends after `patience` epochs
+    without a lower one. Step sizes follow one schedule over `max_epochs`, however many are run.
     """
     settings = net.settings
     optimiser = _optimiser(net)
-    best_epochs, best_loss, best_weights = 0, np.inf, _copied(net)
+    average = WeightAverage(net, settings.averaged_steps)
+    best_epochs, best_loss, best_weights = 0, np.inf, average.weights()
     for epoch in range(epochs):
         if progress is not None:
             progress(f"{net.member}: epoch {epoch + 1} of at most {epochs}", epoch / epochs)
-        _run_epoch(net, optimiser, train, seed=seed, epoch=epoch)
+        _run_epoch(net, optimiser, average, train, seed=seed, epoch=epoch)
         if tune is None:
             continue
-        loss = log_loss(predict_rows(net, tune.features), tune.labels)
+        loss = log_loss(predict_rows(average.net, tune.features), tune.labels)
         if loss < best_loss:
-            best_epochs, best_loss, best_weights = epoch + 1, loss, _copied(net)
+            best_epochs, best_loss, best_weights = epoch + 1, loss, average.weights()
         elif epoch + 1 - best_epochs >= settings.patience:
             break
-    if tune is not None:
-        net.load_state_dict(best_weights)
+    net.load_state_dict(average.weights() if tune is None else best_weights)
     net.eval()
     if progress is not None:
         progress(f"{net.member}: done", 1.0)
@@ -103,24 +105,29 @@ def _in_memory(features: FeatureBatch, rows: NDArray[np.intp]) -> FeatureBatch |
 def _run_epoch(
     net: LogitNet,
     optimiser: torch.optim.Optimizer,
+    average: WeightAverage,
     train: Examples,
     *,
     seed: int,
     epoch: int,
 ) -> None:
     net.train()
-    for group in optimiser.param_groups:
-        group["lr"] = net.settings.rate(epoch)
     device = net.tables()[0].device
+    rows_seen = 0
     for batch in masked_batches(train, net.settings, seed=seed, epoch=epoch):
+        done = (epoch + rows_seen / len(train)) / net.settings.max_epochs
+        for group in optimiser.param_groups:
+            group["lr"] = net.settings.rate(done)
+        rows_seen += len(batch)
         labels = torch.from_numpy(batch.labels).to(device)
         loss = functional.binary_cross_entropy_with_logits(net(batch.features), labels)
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
+        average.update(net)
 
 
-def _optimiser(net: LogitNet) -> torch.optim.Optimizer:
+def _optimiser(net: LogitNet) -> torch.optim.Adam:
     settings = net.settings
     tables = net.tables()
     kept_apart = {id(table) for table in tables}
@@ -129,10 +136,4 @@ def _optimiser(net: LogitNet) -> torch.optim.Optimizer:
         {"params": tables, "weight_decay": settings.embedding_decay},
         {"params": dense, "weight_decay": 0.0},
     ]
-    if settings.optimiser == "adam":
-        return torch.optim.Adam(groups, lr=settings.learning_rate, fused=True)
-    return torch.optim.RMSprop(groups, lr=settings.learning_rate, alpha=0.9)
-
-
-def _copied(net: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in net.state_dict().items()}
+    return torch.optim.Adam(groups, lr=settings.learning_rate, fused=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from typing import Literal
 import torch
 
 from core.errors import CapabilityMissingError
+
+_SMALLEST_SHARE = 1e-3
+"""Of the largest step size: the first and the last step move a little as well."""
 
 
 @dataclass(frozen=True)
@@ -51,32 +55,37 @@ class Compute:
 
 @dataclass(frozen=True)
 class NetSettings:
-    """Sizes and schedule of a net; the defaults start from the winner's record (THESIS.md)."""
+    """Sizes and schedule of a net; the defaults were chosen on tune (docs/experiments.md)."""
 
-    optimiser: Literal["adam", "rmsprop"]
-    """JENN takes Adam, F-ELU-Net RMSprop."""
     batch_norm: bool
     """Normalise every hidden layer over the batch."""
-    width: int = 74
-    """K: branches end in K, hidden layers have 2K."""
-    embedding: int = 11
+    width: int = 32
+    """K: branches end in K, hidden layers have 2K. The winner's 74 learn by heart what a log of
+    some hundred thousand rows says (docs/experiments.md)."""
+    embedding: int = 8
     """Width of the embedding of one code."""
+    max_codes: int = 32
+    """Vocabularies that show more codes are left out, as trees do: their counters and rates are
+    number columns already, while rare codes are learned by heart."""
     dropout: float = 0.5
     """Share of the head's inputs dropped in training."""
-    learning_rate: float = 1.405e-3
-    """Step size of the first epoch."""
-    decay: float = 0.778
-    """Each epoch's step size is this times the one before."""
+    learning_rate: float = 1e-3
+    """Largest step size: reached after the warm-up, falling to zero along a cosine."""
+    warm_up: float = 0.1
+    """Share of the schedule in which the step size grows."""
     embedding_decay: float = 1.063e-3
     """L2 gradient on all embedding tables, weight for weight: rare codes stay near zero."""
+    averaged_steps: int = 50
+    """Steps that the kept weights are an average of, recent ones first: no single batch, and hardly
+    the epoch, decides about them."""
     batch_rows: int = 8192
     """Rows of a step on a large log."""
-    epoch_steps: int = 64
+    epoch_steps: int = 256
     """A small log is cut into smaller batches until an epoch has this many steps."""
     min_batch_rows: int = 32
     """But never into smaller ones than this."""
-    max_epochs: int = 20
-    """Epochs at most, when a tune block says when to stop."""
+    max_epochs: int = 4
+    """Epochs of the schedule; a tune block may say to stop before."""
     patience: int = 2
     """Epochs without a better tune log-loss after which training stops."""
     context_dropout: float = 0.25
@@ -90,6 +99,8 @@ class NetSettings:
         """Rows of one step on a log of `n_rows`."""
         return max(self.min_batch_rows, min(self.batch_rows, n_rows // self.epoch_steps))
 
-    def rate(self, epoch: int) -> float:
-        """Step size of an epoch, counted from 0."""
-        return float(self.learning_rate * self.decay**epoch)
+    def rate(self, done: float) -> float:
+        """Step size after a share of the schedule, from 0 to 1."""
+        warm = min(1.0, done / self.warm_up) if self.warm_up else 1.0
+        left = 0.5 + 0.5 * math.cos(math.pi * min(done, 1.0))
+        return self.learning_rate * max(warm * left, _SMALLEST_SHARE)

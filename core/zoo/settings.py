@@ -59,18 +59,18 @@ class ZooSettings:
     """Objects of the listening sequence that the 1-D CNN sees."""
     crosses: int = 1 << 16
     """Buckets for the crossed categories of Wide&Deep."""
-    net: NetSettings = field(default_factory=lambda: NetSettings("adam", batch_norm=False))
+    net: NetSettings = field(
+        default_factory=lambda: NetSettings(batch_norm=False, width=74, embedding=11)
+    )
     """Sizes and schedule of the nets that are no members."""
     limits: RowLimits = field(default_factory=RowLimits)
 
 
 _QUICK_NET = NetSettings(
-    "adam",
     batch_norm=False,
     width=32,
     embedding=8,
     learning_rate=3e-3,
-    decay=0.5,
     batch_rows=2048,
     max_epochs=4,
     patience=1,

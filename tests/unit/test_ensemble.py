@@ -73,10 +73,30 @@ def test_no_member_votes_against_itself() -> None:
     assert stack.coefficients[0] > 0.5
 
 
-def test_a_handful_of_rows_hardly_moves_the_stack_from_the_mean_of_its_members() -> None:
-    logits, labels = drawn([0.0, 0.0], 0.0, n_rows=60)
-    stack = fit_stack(["a", "b"], logits * 0.1, labels)
-    np.testing.assert_allclose(stack.coefficients, [0.5, 0.5], atol=0.2)
+def test_some_hundred_rows_hardly_move_the_stack_from_equal_shares() -> None:
+    rng = np.random.default_rng(0)
+    agreed = rng.normal(size=(300, 1))
+    logits = agreed + 0.3 * rng.normal(size=(300, 2))
+    labels = (rng.random(300) < 1 / (1 + np.exp(-logits[:, 0]))).astype(np.float32)
+    shares = np.array(fit_stack(["a", "b"], logits, labels).coefficients)
+    np.testing.assert_allclose(shares / shares.sum(), [0.5, 0.5], atol=0.1)
+
+
+def test_members_share_alike_however_loud_they_are() -> None:
+    logits, labels = drawn([1.0, 1.0], 0.0, n_rows=200)
+    even, loud = (
+        np.array(fit_stack(["a", "b"], logits * loudness + bias, labels).coefficients) * loudness
+        for loudness, bias in (([1.0, 1.0], 0.0), ([1.0, 4.0], 7.0))
+    )
+    np.testing.assert_allclose(loud / loud.sum(), even / even.sum(), atol=0.02)
+
+
+def test_a_member_that_says_the_same_of_every_row_changes_no_order() -> None:
+    logits, labels = drawn([1.0, 0.0], 0.0, n_rows=500)
+    logits[:, 1] = 3.0
+    stack = fit_stack(["a", "b"], logits, labels)
+    assert stack.coefficients[0] > 0.0
+    assert abs(float(np.mean(1 / (1 + np.exp(-stack.predict(logits))) - labels))) < 1e-4
 
 
 @pytest.mark.parametrize("positives", [0, 9, 91, 100])

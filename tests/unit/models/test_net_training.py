@@ -9,17 +9,21 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from core.models import Compute, Examples, NetSettings, NetTrainer
 from core.models.codebook import fit_codebook
 from core.models.felu import FeluNet
 from core.models.jenn import JennNet
 from core.models.net_inputs import fit_standardiser
-from core.models.net_training import log_loss, masked_batches
+from core.models.net_training import log_loss, masked_batches, predict_rows
+from core.models.weight_average import WeightAverage
+from core.schema import Branch
+from core.state.columns import Columns, Family, FeatureBatch, NumberColumn
 from core.testing import number, random_batch, synthetic_columns, with_labels
 
 COLUMNS = synthetic_columns()
-SETTINGS = NetSettings("adam", batch_norm=False, width=8, embedding=4, object_cache=64)
+SETTINGS = NetSettings(batch_norm=False, width=8, embedding=4, object_cache=64)
 
 
 def examples(n_rows: int, seed: int = 1) -> Examples:
@@ -76,7 +80,7 @@ def test_some_identities_are_hidden_so_that_unknown_is_trained() -> None:
 
 def test_the_epochs_of_the_best_tune_loss_are_kept() -> None:
     train, tune = examples(400), examples(400, seed=2)
-    eager = replace(SETTINGS, learning_rate=0.05, decay=1.0, max_epochs=12, patience=3, dropout=0.0)
+    eager = replace(SETTINGS, learning_rate=0.05, max_epochs=12, patience=3, dropout=0.0)
     losses = []
     for epochs in range(1, 13):
         model = NetTrainer(JennNet, eager).fit(train, None, seed=0, iterations=epochs)
@@ -112,7 +116,8 @@ def test_user_embeddings_start_at_zero_in_felu_and_near_it_in_jenn(
 ) -> None:
     features = examples(2_000).features
     codebook = fit_codebook(COLUMNS, features.codes)
-    fresh = net(COLUMNS, SETTINGS, fit_standardiser(features.numbers, seed=0), codebook)
+    settings = replace(SETTINGS, max_codes=60)
+    fresh = net(COLUMNS, settings, fit_standardiser(features.numbers, seed=0), codebook)
     largest = float(fresh.user_table.weight.detach().abs().max())
     assert largest == 0.0 if net is FeluNet else 0.0 < largest <= 0.005
     assert fresh.user_table.weight.shape == (40, SETTINGS.width)
@@ -129,6 +134,73 @@ def test_codes_that_hardly_a_training_row_shows_are_unknown() -> None:
     rows = codebook.rows[vocabulary]
     assert (rows[7], rows[9], rows[0]) == (1, 0, 0)
     assert codebook.size(vocabulary) == 2
+
+
+@pytest.mark.parametrize("net", [JennNet, FeluNet])
+def test_vocabularies_that_show_many_codes_are_not_embedded(
+    net: type[JennNet] | type[FeluNet],
+) -> None:
+    features = examples(2_000).features
+    codebook = fit_codebook(COLUMNS, features.codes)
+    standardiser = fit_standardiser(features.numbers, seed=0)
+    few = net(COLUMNS, replace(SETTINGS, max_codes=6), standardiser, codebook)
+    sizes = {vocabulary: codebook.shown(vocabulary) for vocabulary in codebook.rows}
+    assert sizes["user"] > 6
+    assert few.user_table.weight.shape[0] == 1
+    assert few.code_table.weight.shape[0] == sum(n + 1 for n in sizes.values() if n <= 6)
+
+
+def test_a_net_starts_from_the_logits_among_its_columns_that_are_known() -> None:
+    names = ["online_logit", "online_context_logit", "online_linear"]
+    columns = Columns(
+        tuple(
+            NumberColumn(name, Family.ONLINE, Branch.CONTEXT, needs_context="context" in name)
+            for name in names
+        ),
+        COLUMNS.codes,
+    )
+    numbers = np.array([[1.0, 3.0, 9.0], [1.0, np.nan, 9.0], [np.nan, np.nan, 9.0]], np.float32)
+    batch = FeatureBatch(columns, numbers, np.zeros((3, len(columns.codes)), np.int32))
+    codebook = fit_codebook(columns, batch.codes)
+    for net in (JennNet, FeluNet):
+        fresh = net(columns, SETTINGS, fit_standardiser(numbers, seed=0), codebook)
+        np.testing.assert_allclose(predict_rows(fresh, batch), [2.0, 1.0, 0.0])
+
+
+def test_single_axes_of_vectors_are_no_input() -> None:
+    columns = replace(
+        COLUMNS, numbers=tuple(replace(column, is_axis=True) for column in COLUMNS.numbers)
+    )
+    batch = examples(50).features
+    features = FeatureBatch(columns, batch.numbers, batch.codes)
+    codebook = fit_codebook(columns, features.codes)
+    fresh = FeluNet(columns, SETTINGS, fit_standardiser(features.numbers, seed=0), codebook)
+    for parameter in fresh.parameters():
+        nn.init.normal_(parameter)
+    before = predict_rows(fresh, features)
+    other = FeatureBatch(columns, features.numbers + 1.0, features.codes)
+    np.testing.assert_array_equal(predict_rows(fresh, other), before)
+
+
+def test_the_step_size_grows_and_then_falls_to_almost_nothing() -> None:
+    settings = replace(SETTINGS, learning_rate=1.0, warm_up=0.1)
+    rates = [settings.rate(done) for done in (0.0, 0.05, 0.1, 0.5, 0.9, 1.0)]
+    assert rates[0] < rates[1] < rates[2] > rates[3] > rates[4] > rates[5] > 0.0
+    assert rates[3] == pytest.approx(0.5)
+
+
+def test_averaged_weights_forget_the_first_ones_and_follow() -> None:
+    features = examples(50).features
+    codebook = fit_codebook(COLUMNS, features.codes)
+    net = FeluNet(COLUMNS, SETTINGS, fit_standardiser(features.numbers, seed=0), codebook)
+    average = WeightAverage(net, steps=4)
+    seen = []
+    for value in (6.0, 12.0, 0.0, 0.0, 0.0):
+        nn.init.constant_(net.start_scale, value)
+        average.update(net)
+        seen.append(float(average.weights()["start_scale"]))
+    # Shares of the newest: 1, 2/3, 1/2, 2/5, 1/3, and never less than 1/4.
+    np.testing.assert_allclose(seen, [6.0, 10.0, 5.0, 3.0, 2.0], rtol=1e-6)
 
 
 def test_felu_has_fewer_parameters_than_jenn() -> None:

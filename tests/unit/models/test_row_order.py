@@ -18,7 +18,7 @@ from core.scratch import Scratch, copy_rows
 from core.testing import number, random_batch, synthetic_columns, with_labels
 
 COLUMNS = synthetic_columns()
-SETTINGS = NetSettings("adam", batch_norm=False, epoch_steps=8)
+SETTINGS = NetSettings(batch_norm=False, epoch_steps=8)
 
 
 @given(

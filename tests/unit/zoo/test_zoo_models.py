@@ -19,7 +19,7 @@ from core.zoo.trail import CANDIDATE, TRAIL
 
 ONE = Compute(threads=1)
 TINY = ZOO_SETTINGS["tiny"]
-NET = replace(TINY.net, width=16, learning_rate=1e-2, decay=0.9, dropout=0.1, max_epochs=6)
+NET = replace(TINY.net, width=16, learning_rate=1e-2, dropout=0.1, max_epochs=6)
 ENTRIES = zoo_entries(RECIPES["tiny"](ONE), replace(TINY, net=NET), ONE)
 OBJECTS = 12
 PLAIN = synthetic_columns(numbers=2, users=30, objects=OBJECTS)
