@@ -1,8 +1,8 @@
 """The online learner's beliefs: a Gaussian over each effect, narrowed by each label as it matures.
 
 An effect adds to the logit of a label. There is one of each user, object and category value, one of
-each (user, facet value), one of how well the object matched the user likes lately, and one
-of everything. Before any label an effect is believed to be 0, give or take the root of its prior
+each (user, facet value), one of how well the object matched what the user likes lately, and one of
+everything. Before any label an effect is believed to be 0, give or take the root of its prior
 variance; a label shifts each effect of its event by the share that the effect has in the doubt
 about all of them, and narrows it by what it told (one step of an extended Kalman filter without
 covariances, as in Graepel et al., 2010, with a logistic link). So rare things keep to what is known

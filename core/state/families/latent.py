@@ -54,7 +54,7 @@ def tastes(
     """(LATENT,) what the user likes, by all that they met and by what they met lately."""
     recent = users.recent[user]
     met = max(users.counts[user, DISTINCT], 1.0)  # a like pulls without a meeting
-    left = decay(now - users.recent_at[user], half_life)
+    left = decay(now - users.recent_at[user], half_life) if recent[LATENT] > 0.0 else 0.0
     return taste(users.vector[user], 1.0, met, totals), taste(
         recent[:LATENT], left, recent[LATENT] * left, totals
     )

@@ -91,7 +91,7 @@ def test_every_belief_equals_a_kalman_step_in_plain_python() -> None:
             "belief_deviation",
         )
     }
-    match = np.nan_to_num(numbers[:, names.index("user_object_recent_cosine")].astype(float))
+    match = np.nan_to_num(numbers[:, names.index("user_object_recent_dot")].astype(float))
     reference = Reference()
 
     def effects(row: int) -> dict[str, dict[Effect, float]]:

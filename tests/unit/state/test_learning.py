@@ -142,7 +142,7 @@ def test_the_family_holds_these_columns() -> None:
 def test_every_forecast_equals_a_factorisation_machine_in_plain_python() -> None:
     log = small_log()
     state, numbers = replayed(log, fit_before=60)
-    match = np.nan_to_num(column(state, numbers, "user_object_recent_cosine").astype(np.float64))
+    match = np.nan_to_num(column(state, numbers, "user_object_recent_dot").astype(np.float64))
     got = online(state, numbers)
     reference = Reference()
     waiting: list[int] = []
