@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.state.arithmetic import decay
@@ -23,10 +22,11 @@ from core.state.arrays import (
     Users,
     Values,
 )
+from core.state.compiling import kernel
 from core.state.families.latent import SMOOTHING, recent_match
 
 
-@njit(cache=True)
+@kernel()
 def meet_object(
     user: int,
     obj: int,
@@ -53,7 +53,7 @@ def meet_object(
         pull(user, obj, np.float32(1.0), users, objects)
 
 
-@njit(cache=True)
+@kernel()
 def pull(user: int, obj: int, weight: np.float32, users: Users, objects: Objects) -> None:
     """Draw the user's vector to an object, or away again."""
     _add(users.vector[user], objects.vector[obj], weight)
@@ -61,14 +61,14 @@ def pull(user: int, obj: int, weight: np.float32, users: Users, objects: Objects
         _add(users.anchor[user], objects.vector[obj], weight)
 
 
-@njit(cache=True)
+@kernel()
 def match_now(recent: NDArray[np.float64], vector: NDArray[np.float32]) -> float:
     """Cosine of what the user met lately and an object; 0 where one of them is zero."""
     _, match = recent_match(recent, vector)
     return 0.0 if np.isnan(match) else match
 
 
-@njit(cache=True)
+@kernel()
 def meet_lately(
     user: int,
     vector: NDArray[np.float32],
@@ -90,13 +90,13 @@ def meet_lately(
     users.recent_at[user] = max(now, users.recent_at[user])
 
 
-@njit(cache=True)
+@kernel()
 def facet_weight(count: float) -> float:
     """The entry of the user x main facet matrix: 0.3 * log1p(n) + 1[n > 0]."""
     return float(0.3 * np.log1p(count) + (1.0 if count > 0.0 else 0.0))
 
 
-@njit(cache=True)
+@kernel()
 def meet_main_facet(
     user: int,
     value: int,
@@ -125,7 +125,7 @@ def meet_main_facet(
     _add(users.facet_vector[user], vector, raised)
 
 
-@njit(cache=True)
+@kernel()
 def _fold_in(
     vector: NDArray[np.float32],
     listener: NDArray[np.float32],
@@ -151,7 +151,7 @@ def _fold_in(
     _shorten(vector, longest)
 
 
-@njit(cache=True)
+@kernel()
 def _shorten(vector: NDArray[np.float32], longest: float) -> None:
     """Keep the direction of a vector, and its length within that of the longest frozen one."""
     square = 0.0
@@ -163,7 +163,7 @@ def _shorten(vector: NDArray[np.float32], longest: float) -> None:
             vector[i] *= scale
 
 
-@njit(cache=True)
+@kernel()
 def _add(to: NDArray[np.float32], vector: NDArray[np.float32], weight: np.float32) -> None:
     for i in range(len(to)):
         to[i] += weight * vector[i]

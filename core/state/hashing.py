@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from core.state.compiling import allocating_kernel, kernel
 
 MAX_LOAD = 0.6
 """Share of slots in use beyond which a table doubles."""
@@ -58,13 +59,13 @@ def grown(table: PairTable, extra: int) -> PairTable:
     return larger
 
 
-@njit(cache=True)
+@kernel()
 def pair_key(a: int, b: int) -> np.uint64:
     """The key of two dense indices."""
     return (np.uint64(a) << np.uint64(32)) | np.uint64(b)
 
 
-@njit(cache=True)
+@kernel()
 def _slot(keys: NDArray[np.uint64], stored: np.uint64) -> np.int64:
     """The slot that holds the stored key, or the empty slot where it belongs."""
     mask = np.uint64(len(keys) - 1)
@@ -78,7 +79,7 @@ def _slot(keys: NDArray[np.uint64], stored: np.uint64) -> np.int64:
     return np.int64(slot)
 
 
-@njit(cache=True)
+@kernel()
 def find(table: PairTable, key: np.uint64) -> np.int64:
     """The slot of a pair, or -1 if it was never met."""
     stored = key + np.uint64(1)
@@ -86,7 +87,7 @@ def find(table: PairTable, key: np.uint64) -> np.int64:
     return slot if table.keys[slot] == stored else np.int64(-1)
 
 
-@njit(cache=True)
+@allocating_kernel()
 def read_column(
     table: PairTable, a: int, others: NDArray[np.int32], column: int
 ) -> NDArray[np.float32]:
@@ -99,7 +100,7 @@ def read_column(
     return out
 
 
-@njit(cache=True)
+@kernel()
 def find_or_add(table: PairTable, key: np.uint64) -> np.int64:
     """The slot of a pair, made new (all zero) if it was never met. The caller keeps room."""
     stored = key + np.uint64(1)
@@ -110,7 +111,7 @@ def find_or_add(table: PairTable, key: np.uint64) -> np.int64:
     return slot
 
 
-@njit(cache=True)
+@allocating_kernel()
 def _rehash(old: PairTable, new: PairTable) -> None:
     for i in range(len(old.keys)):
         if old.keys[i] != np.uint64(0):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.state.arithmetic import global_rate
@@ -22,6 +21,7 @@ from core.state.arrays import (
     StateArrays,
     Values,
 )
+from core.state.compiling import allocating_kernel, kernel
 from core.state.families import (
     activity,
     affinity,
@@ -36,7 +36,7 @@ from core.state.families.sequence import previous_object
 from core.state.hashing import find, pair_key
 
 
-@njit(cache=True)
+@kernel()
 def read_batch(
     s: StateArrays,
     user: int,
@@ -55,7 +55,7 @@ def read_batch(
     read_object_keys(s, objects, keys)
 
 
-@njit(cache=True)
+@allocating_kernel()
 def read_numbers(
     s: StateArrays,
     user: int,
@@ -115,14 +115,15 @@ def read_numbers(
     recent_weight = latent.recent_weight(
         recent, s.users.recent_at[user], user_since_origin, half_lives[-1]
     )
-    online_sums = online.request_sums(user, context, s.users, s.values)
 
     shared = k
+    match_column = 0
     before = previous_object(trail)
     for i in range(len(objects)):
         row, obj = out[i], objects[i]
         if i > 0:
-            row[:shared] = first[:shared]
+            for column in range(shared):
+                row[column] = first[column]
         object_counts = s.objects.counts[obj]
         values = s.objects.values[obj]
         vector = s.objects.vector[obj]
@@ -185,7 +186,7 @@ def read_numbers(
             row,
             k,
         )
-        match = row[k - 3]  # of what the user met lately
+        match_column = k - 3  # of what the user met lately
         k = sequence.read_pair(pair, s.user_object, user_since_origin, row, k)
         k = sequence.read_previous(
             s.objects.vector[before], s.objects.values[before], vector, values, facet_start, row, k
@@ -193,11 +194,12 @@ def read_numbers(
         k = catalogue.read_candidate(
             values, s.objects.pools[obj], facet_start, value_counts, row, k
         )
-        k = online.read_candidate(obj, match, online_sums, s.totals, s.objects, s.values, row, k)
-    return k
+    return online.read_candidates(
+        user, objects, context, s.totals, s.users, s.objects, s.values, match_column, out, k
+    )
 
 
-@njit(cache=True)
+@kernel()
 def read_codes(
     s: StateArrays,
     user: int,
@@ -231,7 +233,8 @@ def read_codes(
         row = out[i]
         obj = objects[i]
         if i > 0:
-            row[:shared] = first[:shared]
+            for column in range(shared):
+                row[column] = first[column]
         row[shared] = _seen_object(s.objects, obj)
         k = shared + 1
         for slot in range(s.objects.values.shape[1]):
@@ -243,18 +246,18 @@ def read_codes(
     return k
 
 
-@njit(cache=True)
+@kernel()
 def _seen_object(objects: Objects, obj: int) -> int:
     return obj if objects.counts[obj, COUNT] > 0 else 0
 
 
-@njit(cache=True)
+@kernel()
 def seen_code(values: Values, value: int) -> int:
     """The code of a value that an event has shown, else 0."""
     return values.tags[value, CODE] if values.counts[value, COUNT] > 0 else 0
 
 
-@njit(cache=True)
+@kernel()
 def read_object_keys(s: StateArrays, objects: NDArray[np.int32], out: NDArray[np.int64]) -> None:
     """Fill `out` (n_objects,): equal keys promise equal OBJECT-branch columns.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.state.arrays import StateArrays
+from core.state.compiling import kernel
 from core.state.reading import read_codes, read_numbers
 from core.state.writing import INTERACTION, advance, interact, react
 
@@ -29,7 +29,7 @@ class LogArrays(NamedTuple):
     matures_at: NDArray[np.float64]
 
 
-@njit(cache=True)
+@kernel()
 def replay_rows(
     s: StateArrays,
     log: LogArrays,

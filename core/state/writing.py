@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.state.arithmetic import decay, whole_s
@@ -57,6 +56,7 @@ from core.state.arrays import (
     Totals,
     Values,
 )
+from core.state.compiling import kernel
 from core.state.folding import match_now, meet_lately, meet_main_facet, meet_object, pull
 from core.state.hashing import PairTable, find_or_add, pair_key
 from core.state.learning import learn
@@ -66,7 +66,7 @@ INTERACTION, LIKE, DISLIKE, UNLIKE, SKIP = range(5)
 """What the kernels distinguish of outcomes; play, replay, purchase and booking are interactions."""
 
 
-@njit(cache=True)
+@kernel()
 def advance(s: StateArrays, time: float, labels_out: NDArray[np.int8]) -> None:
     """Let every label mature whose horizon closed before `time`; nothing else.
 
@@ -116,7 +116,7 @@ def advance(s: StateArrays, time: float, labels_out: NDArray[np.int8]) -> None:
     s.totals.numbers[CLOCK] = max(s.totals.numbers[CLOCK], time)
 
 
-@njit(cache=True)
+@kernel()
 def _count_label(counts: NDArray[np.float64], label: float, time: float, half_life: float) -> None:
     faded = decay(time - counts[LABEL_TIME], half_life)
     counts[LABEL_N] = counts[LABEL_N] * faded + 1.0
@@ -124,7 +124,7 @@ def _count_label(counts: NDArray[np.float64], label: float, time: float, half_li
     counts[LABEL_TIME] = time
 
 
-@njit(cache=True)
+@kernel()
 def _count_pair_label(
     user_value: PairTable,
     user: int,
@@ -141,7 +141,7 @@ def _count_pair_label(
     marks[UV_LABEL_TIME] = whole_s(since_origin)
 
 
-@njit(cache=True)
+@kernel()
 def interact(
     s: StateArrays,
     user: int,
@@ -214,7 +214,7 @@ def interact(
     s.totals.numbers[EVENTS] += 1.0
 
 
-@njit(cache=True)
+@kernel()
 def _begin(totals: Totals, time: float, tie_group: int) -> None:
     if np.isnan(totals.numbers[ORIGIN]):
         totals.numbers[ORIGIN] = time
@@ -222,7 +222,7 @@ def _begin(totals: Totals, time: float, tie_group: int) -> None:
     totals.numbers[TIE_GROUP] = tie_group
 
 
-@njit(cache=True)
+@kernel()
 def _see_return(p: Pending, slot: int, tie_group: int, time: float) -> None:
     """A meeting in another moment and within the horizon settles an open label."""
     entry = p.entries[slot]
@@ -230,7 +230,7 @@ def _see_return(p: Pending, slot: int, tie_group: int, time: float) -> None:
         entry[P_LABEL] = 1
 
 
-@njit(cache=True)
+@kernel()
 def _count(
     counts: NDArray[np.float64], time: float, half_lives: NDArray[np.float64], repeats: float
 ) -> None:
@@ -242,7 +242,7 @@ def _count(
     counts[LAST] = max(time, counts[LAST])
 
 
-@njit(cache=True)
+@kernel()
 def _count_value(
     values: Values,
     value: int,
@@ -259,7 +259,7 @@ def _count_value(
     _count(counts, time, half_lives, repeats)
 
 
-@njit(cache=True)
+@kernel()
 def _show_values(values: Values, shown: NDArray[np.int32]) -> None:
     """Make the codes of a user's values known."""
     for i in range(len(shown)):
@@ -267,7 +267,7 @@ def _show_values(values: Values, shown: NDArray[np.int32]) -> None:
             values.counts[shown[i], COUNT] += 1.0
 
 
-@njit(cache=True)
+@kernel()
 def _meet_value(
     user_value: PairTable,
     user: int,
@@ -290,7 +290,7 @@ def _meet_value(
     return before
 
 
-@njit(cache=True)
+@kernel()
 def _count_distinct(
     distinct: NDArray[np.float64], facet_start: NDArray[np.int64], slot: int
 ) -> None:
@@ -299,14 +299,14 @@ def _count_distinct(
             distinct[f] += 1.0
 
 
-@njit(cache=True)
+@kernel()
 def _remember(trail: NDArray[np.int32], obj: int) -> None:
     ring = len(trail) - RECENT
     trail[ring + trail[MET] % RECENT] = obj
     trail[MET] += 1
 
 
-@njit(cache=True)
+@kernel()
 def react(s: StateArrays, user: int, obj: int, kind: int, time: float, tie_group: int) -> None:
     """Write a like, dislike, unlike or skip. Repeating an opinion changes nothing."""
     _begin(s.totals, time, tie_group)
@@ -343,7 +343,7 @@ def react(s: StateArrays, user: int, obj: int, kind: int, time: float, tie_group
     s.objects.tags[obj, VERSION] += 1
 
 
-@njit(cache=True)
+@kernel()
 def _count_opinion(counts: NDArray[np.float64], opinion: float, change: float) -> None:
     if opinion > 0.0:
         counts[LIKES] += change

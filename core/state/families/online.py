@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.schema import Branch, Schema
 from core.state.arrays import Objects, Totals, Users, Values
 from core.state.columns import Family, NumberColumn
+from core.state.compiling import allocating_kernel
 from core.state.learning import SUMS, add_context, add_object, add_user, linear, pairs
 
 
@@ -35,39 +35,40 @@ def candidate_columns(schema: Schema) -> list[NumberColumn]:
     ]
 
 
-@njit(cache=True)
-def request_sums(
-    user: int, context: NDArray[np.int32], users: Users, values: Values
-) -> NDArray[np.float64]:
-    """(2, SUMS) sums of the user's fields, and of the user's and the context's.
-
-    The latter are NaN where all of the context is unknown.
-    """
-    sums = np.zeros((2, SUMS))
-    add_user(user, users, values, sums[0])
-    sums[1] = sums[0]
-    add_context(context, values, sums[1])
-    if not context.any():
-        sums[1] = np.nan
-    return sums
-
-
-@njit(cache=True)
-def read_candidate(
-    obj: int,
-    match: float,
-    of_request: NDArray[np.float64],
+@allocating_kernel()
+def read_candidates(
+    user: int,
+    objs: NDArray[np.int32],
+    context: NDArray[np.int32],
     totals: Totals,
+    users: Users,
     objects: Objects,
     values: Values,
+    match_column: int,
     out: NDArray[np.float32],
     k: int,
 ) -> int:
-    """See `candidate_columns`; `match` may be NaN, `of_request` is `request_sums`."""
-    known_match = 0.0 if np.isnan(match) else np.float64(match)
-    for sums in of_request.copy():
-        add_object(obj, objects, values, sums)
-        out[k] = linear(totals, known_match, sums)
-        out[k + 1] = out[k] + pairs(sums)
-        k += 2
-    return k
+    """See `candidate_columns`: all candidates (n,) at once, to add up the request's fields once.
+
+    `match_column` of `out` (n, number columns) is filled already; it may be NaN.
+    """
+    of_user = np.zeros(SUMS)
+    of_request = np.zeros(SUMS)
+    sums = np.empty(SUMS)
+    add_user(user, users, values, of_user)
+    of_request[:] = of_user
+    add_context(context, values, of_request)
+    if not context.any():
+        of_request[:] = np.nan
+    for i in range(len(objs)):
+        row = out[i]
+        match = row[match_column]
+        known_match = 0.0 if np.isnan(match) else np.float64(match)
+        column = k
+        for known in (of_user, of_request):
+            sums[:] = known
+            add_object(objs[i], objects, values, sums)
+            row[column] = linear(totals, known_match, sums)
+            row[column + 1] = row[column] + pairs(sums)
+            column += 2
+    return k + 4
