@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +20,7 @@ from core.state.arrays import (
     Users,
     Values,
 )
-from core.state.compiling import kernel
+from core.state.compiling import allocating_kernel, kernel
 from core.state.families.latent import SMOOTHING, recent_match
 
 
@@ -177,9 +175,23 @@ def content_vectors(
     A facet with several values adds their mean. `means` (values, LATENT) is `Values.object_mean`,
     or what shall become it; the row of value 0 is zero.
     """
+    return _sum_means(arrays.shape.facet_start, values, means)
+
+
+@allocating_kernel()
+def _sum_means(
+    facet_start: NDArray[np.int64], values: NDArray[np.int32], means: NDArray[np.float32]
+) -> NDArray[np.float32]:
     out = np.zeros((len(values), means.shape[1]), np.float32)
-    for start, stop in pairwise(arrays.shape.facet_start):
-        present = (values[:, start:stop] > 0).sum(axis=1)
-        for slot in range(start, stop):
-            out += means[values[:, slot]] / np.maximum(present, 1)[:, None].astype(np.float32)
+    for i in range(len(values)):
+        for f in range(len(facet_start) - 1):
+            present = np.float32(0.0)
+            for slot in range(facet_start[f], facet_start[f + 1]):
+                if values[i, slot] > 0:
+                    present += np.float32(1.0)
+            for slot in range(facet_start[f], facet_start[f + 1]):
+                value = values[i, slot]
+                if value > 0:
+                    for axis in range(means.shape[1]):
+                        out[i, axis] += means[value, axis] / present
     return out

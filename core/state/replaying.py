@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from core.state.arrays import StateArrays
 from core.state.compiling import kernel
+from core.state.fetching import fetch_event, fetch_meeting, fetch_values
 from core.state.reading import read_codes, read_numbers
 from core.state.writing import INTERACTION, advance, interact, react
 
@@ -51,6 +52,11 @@ def replay_rows(
         j = i + 1
         while j < stop and log.tie_group[j] == log.tie_group[i]:
             j += 1
+        for row in range(j, min(2 * j - i, stop)):  # as many as this group has
+            fetch_event(s, log.user[row], log.object[row], log.context[row])
+            fetch_meeting(s, log.user[row], log.object[row], log.context[row])
+        if j + 1 < stop:
+            fetch_values(s, log.object[j + 1])
         advance(s, log.time[i], labels_out)
         for row in range(i, j):
             if wanted[row]:
