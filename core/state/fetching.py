@@ -28,7 +28,7 @@ _LINE_BYTES = 64
 
 
 def _typed_hint(_: TypingContext, row: types.Array) -> tuple[Signature, Callable[..., ir.Value]]:
-    """How numba makes `_hint` for a type of array."""
+    """How numba makes `hint` for a type of array."""
 
     def generate(
         context: BaseContext,
@@ -57,7 +57,7 @@ def _typed_hint(_: TypingContext, row: types.Array) -> tuple[Signature, Callable
     return types.void(row), generate
 
 
-_hint = cast("Callable[[NDArray[np.generic]], None]", intrinsic(_typed_hint))
+hint = cast("Callable[[NDArray[np.generic]], None]", intrinsic(_typed_hint))
 """Ask for every cache line of a contiguous row."""
 
 
@@ -69,11 +69,11 @@ def fetch_event(
     context: NDArray[np.int32] | NDArray[np.int64],
 ) -> None:
     """Ask for what both a meeting and a label of user and object touch."""
-    _hint(s.users.counts[user])
-    _hint(s.users.values[user])
-    _hint(s.users.weights[user])
-    _hint(s.objects.counts[obj])
-    _hint(s.objects.weights[obj])
+    hint(s.users.counts[user])
+    hint(s.users.values[user])
+    hint(s.users.weights[user])
+    hint(s.objects.counts[obj])
+    hint(s.objects.weights[obj])
     _fetch_pair(s.user_object, user, obj)
     for value in s.objects.values[obj]:
         if value != 0:
@@ -88,18 +88,18 @@ def fetch_meeting(
     s: StateArrays, user: int, obj: int, context: NDArray[np.int32] | NDArray[np.int64]
 ) -> None:
     """Ask for what a meeting touches beyond `fetch_event`."""
-    _hint(s.users.trail[user])
-    _hint(s.users.recent[user])
-    _hint(s.users.vector[user])
-    _hint(s.users.facet_vector[user])
-    _hint(s.users.anchor[user])
-    _hint(s.users.facet_anchor[user])
-    _hint(s.users.numbers[user])
-    _hint(s.users.distinct[user])
-    _hint(s.objects.vector[obj])
-    _hint(s.objects.numbers[obj])
-    _hint(s.objects.tags[obj])
-    _hint(s.values.vector[s.objects.values[obj, s.shape.main_slot[0]]])
+    hint(s.users.trail[user])
+    hint(s.users.recent[user])
+    hint(s.users.vector[user])
+    hint(s.users.facet_vector[user])
+    hint(s.users.anchor[user])
+    hint(s.users.facet_anchor[user])
+    hint(s.users.numbers[user])
+    hint(s.users.distinct[user])
+    hint(s.objects.vector[obj])
+    hint(s.objects.numbers[obj])
+    hint(s.objects.tags[obj])
+    hint(s.values.vector[s.objects.values[obj, s.shape.main_slot[0]]])
     for value in context:
         if value != 0:
             _fetch_pair(s.object_context, obj, value)
@@ -108,20 +108,20 @@ def fetch_meeting(
 @kernel()
 def fetch_values(s: StateArrays, obj: int) -> None:
     """Ask for the values of an object, which the other functions read."""
-    _hint(s.objects.values[obj])
+    hint(s.objects.values[obj])
 
 
 @kernel()
 def _fetch_value(s: StateArrays, user: int, value: int) -> None:
-    _hint(s.values.counts[value])
-    _hint(s.values.weights[value])
+    hint(s.values.counts[value])
+    hint(s.values.weights[value])
     _fetch_pair(s.user_value, user, value)
 
 
 @kernel()
 def _fetch_pair(table: PairTable, a: int, b: int) -> None:
     slot = np.int64(home(table.keys, pair_key(a, b) + np.uint64(1)))
-    _hint(table.keys[slot : slot + 1])
-    _hint(table.rows[slot])
+    hint(table.keys[slot : slot + 1])
+    hint(table.rows[slot])
     if table.marks.shape[1] > 0:
-        _hint(table.marks[slot])
+        hint(table.marks[slot])

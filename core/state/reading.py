@@ -55,7 +55,7 @@ def read_batch(
     read_object_keys(s, objects, keys)
 
 
-@allocating_kernel()
+@kernel()
 def read_numbers(
     s: StateArrays,
     user: int,
@@ -174,7 +174,7 @@ def read_numbers(
             k,
         )
         k = outcome.read_pair(pair, s.user_object, row, k)
-        k = latent.read_candidate(
+        k = _read_latent(
             user_vector,
             user_facet_vector,
             vector,
@@ -196,6 +196,34 @@ def read_numbers(
         )
     return online.read_candidates(
         user, objects, context, s.totals, s.users, s.objects, s.values, match_column, out, k
+    )
+
+
+@allocating_kernel()
+def _read_latent(
+    user_vector: NDArray[np.float32],
+    user_facet_vector: NDArray[np.float32],
+    object_vector: NDArray[np.float32],
+    facet_vector: NDArray[np.float32],
+    distinct_objects: float,
+    distinct_values: float,
+    recent: NDArray[np.float64],
+    weight_left: float,
+    out: NDArray[np.float32],
+    k: int,
+) -> int:
+    """`latent.read_candidate`; it copies slices, which the rest of the read side does not."""
+    return latent.read_candidate(
+        user_vector,
+        user_facet_vector,
+        object_vector,
+        facet_vector,
+        distinct_objects,
+        distinct_values,
+        recent,
+        weight_left,
+        out,
+        k,
     )
 
 

@@ -13,6 +13,9 @@ from core.state.fetching import fetch_event, fetch_meeting, fetch_values
 from core.state.reading import read_codes, read_numbers
 from core.state.writing import INTERACTION, advance, interact, react
 
+AHEAD = 16
+"""So many rows of the next tie group are fetched at most, and no more than this one has."""
+
 
 class LogArrays(NamedTuple):
     """An event log in the state's own indices; n rows."""
@@ -30,7 +33,7 @@ class LogArrays(NamedTuple):
     matures_at: NDArray[np.float64]
 
 
-@kernel()
+@kernel(nogil=True)  # what was read before is written to disk meanwhile
 def replay_rows(
     s: StateArrays,
     log: LogArrays,
@@ -52,7 +55,7 @@ def replay_rows(
         j = i + 1
         while j < stop and log.tie_group[j] == log.tie_group[i]:
             j += 1
-        for row in range(j, min(2 * j - i, stop)):  # as many as this group has
+        for row in range(j, min(j + min(j - i, AHEAD), stop)):
             fetch_event(s, log.user[row], log.object[row], log.context[row])
             fetch_meeting(s, log.user[row], log.object[row], log.context[row])
         if j + 1 < stop:

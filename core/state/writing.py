@@ -57,7 +57,7 @@ from core.state.arrays import (
     Values,
 )
 from core.state.compiling import kernel
-from core.state.fetching import fetch_event
+from core.state.fetching import fetch_event, hint
 from core.state.folding import match_now, meet_lately, meet_main_facet, meet_object, pull
 from core.state.hashing import PairTable, find_or_add, pair_key
 from core.state.learning import learn
@@ -84,6 +84,8 @@ def advance(s: StateArrays, time: float, labels_out: NDArray[np.int8]) -> None:
         if p.sizes[HEAPED] > 0:
             coming = p.entries[p.heap[0]]
             fetch_event(s, coming[P_USER], coming[P_OBJECT], coming[P_CONTEXT:])
+            for i in range(1, min(3, p.sizes[HEAPED])):  # one of these comes after
+                hint(p.entries[p.heap[i]])
         moment = p.matures_at[slot]
         user, obj = entry[P_USER], entry[P_OBJECT]
         label = 1.0 if entry[P_LABEL] == 1 else 0.0
