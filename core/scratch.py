@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
@@ -97,36 +98,57 @@ class _RowsInMemory:
 
 
 class _RowsOnDisk:
-    """Written through a buffer, not through a map: pages of a map would count as resident."""
+    """Written through buffers, not through a map: pages of a map would count as resident.
+
+    Two of them, in turn: one is written while the other is filled.
+    """
 
     def __init__(self, columns: Columns, directory: Path) -> None:
-        self._columns = columns
         self._directory = directory
         self._files = [_nameless_file(directory, of=self) for _ in range(2)]
-        self._numbers = np.empty((0, len(columns.numbers)), np.float32)
-        self._codes = np.empty((0, len(columns.codes)), np.int32)
+        empty = np.empty((0, len(columns.numbers)), np.float32)
+        self._columns = columns
+        self._free = empty, np.empty((0, len(columns.codes)), np.int32)
+        self._filled = self._free
+        self._writer = ThreadPoolExecutor(max_workers=1)
+        self._writing: Future[None] | None = None
         self._kept = 0
 
     def room(self, rows: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        if rows > len(self._numbers):
-            self._numbers = np.empty((rows, self._numbers.shape[1]), np.float32)
-            self._codes = np.empty((rows, self._codes.shape[1]), np.int32)
-        return self._numbers[:rows], self._codes[:rows]
+        numbers, codes = self._free
+        if rows > len(numbers):
+            numbers = np.empty((rows, numbers.shape[1]), np.float32)
+            codes = np.empty((rows, codes.shape[1]), np.int32)
+            self._free = numbers, codes
+        return numbers[:rows], codes[:rows]
 
     def keep(self, rows: int) -> None:
-        try:
-            for file, array in zip(self._files, (self._numbers, self._codes), strict=True):
-                _write(file, array[:rows])
-        except OSError as error:
-            raise _unusable(self._directory, error) from error
+        self._wait()
+        self._free, self._filled = self._filled, self._free
+        self._writing = self._writer.submit(self._write, rows)
         self._kept += rows
 
     def batch(self) -> FeatureBatch:
+        self._wait()
+        self._writer.shutdown()
         numbers, codes = (
             _mapped(file, array.dtype, (self._kept, array.shape[1]))
-            for file, array in zip(self._files, (self._numbers, self._codes), strict=True)
+            for file, array in zip(self._files, self._free, strict=True)
         )
         return FeatureBatch(self._columns, numbers, codes)
+
+    def _write(self, rows: int) -> None:
+        for file, array in zip(self._files, self._filled, strict=True):
+            _write(file, array[:rows])
+
+    def _wait(self) -> None:
+        """Until all that was kept is written, or could not be."""
+        if self._writing is None:
+            return
+        try:
+            self._writing.result()
+        except OSError as error:
+            raise _unusable(self._directory, error) from error
 
 
 def _write(file: IO[bytes], rows: NDArray[Any]) -> None:

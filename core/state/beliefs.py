@@ -12,7 +12,6 @@ of the common ones: a rate smoothed by all levels at once.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.state.arrays import (
@@ -25,6 +24,7 @@ from core.state.arrays import (
     Users,
     Values,
 )
+from core.state.compiling import allocating_kernel, kernel
 from core.state.hashing import PairTable, find, find_or_add, pair_key
 
 ENTITY_VARIANCE = 0.1
@@ -41,7 +41,7 @@ LOGISTIC_SPREAD = np.pi / 8.0
 """A logistic curve blurred by variance v is nearly the curve of logit / sqrt(1 + pi / 8 * v)."""
 
 
-@njit(cache=True)
+@kernel()
 def add_effect(
     row: NDArray[np.float32], at: int, prior: float, effects: NDArray[np.float64]
 ) -> None:
@@ -53,7 +53,7 @@ def add_effect(
     effects[1] += prior - row[at + 1]
 
 
-@njit(cache=True)
+@kernel()
 def add_values(
     chosen: NDArray[np.int32] | NDArray[np.int64],
     values: Values,
@@ -66,7 +66,7 @@ def add_values(
             add_effect(values.weights[value], MEAN, prior, effects)
 
 
-@njit(cache=True)
+@kernel()
 def add_pairs(
     user: int,
     facet_values: NDArray[np.int32],
@@ -83,7 +83,7 @@ def add_pairs(
                 add_effect(user_value.rows[pair], UV_MEAN, PAIR_VARIANCE, effects)
 
 
-@njit(cache=True)
+@kernel()
 def add_shared(totals: Totals, match: float, effects: NDArray[np.float64]) -> None:
     """Add the effects of everything and of the match."""
     learner = totals.learner
@@ -92,13 +92,13 @@ def add_shared(totals: Totals, match: float, effects: NDArray[np.float64]) -> No
     effects[1] += match * match * (BIAS_VARIANCE - learner[BELIEF_SLOPE + 1])
 
 
-@njit(cache=True)
+@kernel()
 def blurred(effects: NDArray[np.float64]) -> float:
     """The logit of the expected probability."""
     return float(effects[0] / np.sqrt(1.0 + LOGISTIC_SPREAD * effects[1]))
 
 
-@njit(cache=True)
+@allocating_kernel()
 def believe(
     user: int,
     obj: int,
@@ -140,7 +140,7 @@ def believe(
             _shift(user_value.rows[pair], UV_MEAN, PAIR_VARIANCE, step)
 
 
-@njit(cache=True)
+@kernel()
 def _shift(row: NDArray[np.float32], at: int, prior: float, step: NDArray[np.float64]) -> None:
     """Move one effect; `step` (2,) says by how much a variance of 1 would move and narrow."""
     variance = prior - np.float64(row[at + 1])
@@ -148,7 +148,7 @@ def _shift(row: NDArray[np.float32], at: int, prior: float, step: NDArray[np.flo
     row[at + 1] += variance * variance * step[1]
 
 
-@njit(cache=True)
+@kernel()
 def _shift_values(
     chosen: NDArray[np.int32] | NDArray[np.int64],
     values: Values,
@@ -160,7 +160,7 @@ def _shift_values(
             _shift(values.weights[value], MEAN, prior, step)
 
 
-@njit(cache=True)
+@kernel()
 def _shift_shared(learner: NDArray[np.float64], match: float, step: NDArray[np.float64]) -> None:
     variance = BIAS_VARIANCE - learner[BELIEF_BIAS + 1]
     learner[BELIEF_BIAS] += variance * step[0]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.state.arithmetic import decay
@@ -23,10 +20,11 @@ from core.state.arrays import (
     Users,
     Values,
 )
+from core.state.compiling import allocating_kernel, kernel
 from core.state.families.latent import SMOOTHING, match, taste, tastes
 
 
-@njit(cache=True)
+@kernel()
 def meet_object(
     user: int,
     obj: int,
@@ -35,25 +33,28 @@ def meet_object(
     objects: Objects,
     totals: Totals,
 ) -> None:
-    """The first meeting of a pair, counted already: the user moves a late object, it the user.
+    """The first meeting of a pair: count it; the user moves a late object, and it the user.
 
     A liked object whose vector is frozen has pulled the user when it was liked.
     """
+    users.counts[user, DISTINCT] += 1.0
+    objects.counts[obj, DISTINCT] += 1.0
     is_base = objects.tags[obj, IS_BASE] != 0
     if not is_base and totals.numbers[LONGEST] > 0.0:
-        liked = taste(users.anchor[user], 1.0, users.counts[user, DISTINCT], totals)
-        _fold_in(
-            objects.vector[obj],
-            liked,
-            objects.counts[obj, DISTINCT],
-            totals.fold,
-            totals.numbers[LONGEST],
-        )
+        _move_object(user, obj, users, objects, totals)
     if not (is_liked and is_base):
         pull(user, obj, np.float32(1.0), users, objects)
 
 
-@njit(cache=True)
+@allocating_kernel()
+def _move_object(user: int, obj: int, users: Users, objects: Objects, totals: Totals) -> None:
+    """Let a new listener move a late object."""
+    liked = taste(users.anchor[user], 1.0, users.counts[user, DISTINCT], totals)
+    listeners = objects.counts[obj, DISTINCT]
+    _fold_in(objects.vector[obj], liked, 1.0, listeners, totals.fold, totals.numbers[LONGEST])
+
+
+@kernel()
 def pull(user: int, obj: int, weight: np.float32, users: Users, objects: Objects) -> None:
     """Draw the user's vector to an object, or away again."""
     _add(users.vector[user], objects.vector[obj], weight)
@@ -61,7 +62,7 @@ def pull(user: int, obj: int, weight: np.float32, users: Users, objects: Objects
         _add(users.anchor[user], objects.vector[obj], weight)
 
 
-@njit(cache=True)
+@allocating_kernel()
 def match_now(
     user: int,
     obj: int,
@@ -77,7 +78,7 @@ def match_now(
     return product
 
 
-@njit(cache=True)
+@kernel()
 def meet_lately(
     user: int,
     vector: NDArray[np.float32],
@@ -99,13 +100,13 @@ def meet_lately(
     users.recent_at[user] = max(now, users.recent_at[user])
 
 
-@njit(cache=True)
+@kernel()
 def facet_weight(count: float) -> float:
     """The entry of the user x main facet matrix: 0.3 * log1p(n) + 1[n > 0]."""
     return float(0.3 * np.log1p(count) + (1.0 if count > 0.0 else 0.0))
 
 
-@njit(cache=True)
+@kernel()
 def meet_main_facet(
     user: int,
     value: int,
@@ -127,17 +128,19 @@ def meet_main_facet(
         values.tags[value, LISTENERS] += 1
         if not is_base and longest > 0.0:
             listeners = values.tags[value, LISTENERS]
-            _fold_in(vector, anchor / (distinct + SMOOTHING), listeners, totals.facet_fold, longest)
+            mean = 1.0 / (distinct + SMOOTHING)
+            _fold_in(vector, anchor, mean, listeners, totals.facet_fold, longest)
             values.tags[value, VERSION] += 1
     if is_base:
         _add(anchor, vector, raised)
     _add(users.facet_vector[user], vector, raised)
 
 
-@njit(cache=True)
+@kernel()
 def _fold_in(
     vector: NDArray[np.float32],
     listener: NDArray[np.float32] | NDArray[np.float64],
+    scale: float,
     listeners: float,
     fold: NDArray[np.float32],
     longest: float,
@@ -147,18 +150,19 @@ def _fold_in(
     A fitted vector is the sum of what its n listeners add, over n + SMOOTHING. So this one is the
     mean over its listeners so far and SMOOTHING times where it began, at what its facet values let
     expect. Only what listeners met of frozen objects counts (their anchor): late objects must not
-    move each other, or they would grow on each other without end.
+    move each other, or they would grow on each other without end. The new listener is `scale` times
+    `listener`.
     """
     share = 1.0 / (listeners + SMOOTHING)
     for i in range(len(vector)):
         added = 0.0
         for j in range(len(vector)):
             added += np.float64(fold[i, j]) * np.float64(listener[j])
-        vector[i] += np.float32(share * (added - np.float64(vector[i])))
+        vector[i] += np.float32(share * (scale * added - np.float64(vector[i])))
     _shorten(vector, longest)
 
 
-@njit(cache=True)
+@kernel()
 def _shorten(vector: NDArray[np.float32], longest: float) -> None:
     """Keep the direction of a vector, and its length within that of the longest frozen one."""
     square = 0.0
@@ -170,7 +174,7 @@ def _shorten(vector: NDArray[np.float32], longest: float) -> None:
             vector[i] *= scale
 
 
-@njit(cache=True)
+@kernel()
 def _add(to: NDArray[np.float32], vector: NDArray[np.float32], weight: np.float32) -> None:
     for i in range(len(to)):
         to[i] += weight * vector[i]
@@ -184,9 +188,23 @@ def content_vectors(
     A facet with several values adds their mean. `means` (values, LATENT) is `Values.object_mean`,
     or what shall become it; the row of value 0 is zero.
     """
+    return _sum_means(arrays.shape.facet_start, values, means)
+
+
+@allocating_kernel()
+def _sum_means(
+    facet_start: NDArray[np.int64], values: NDArray[np.int32], means: NDArray[np.float32]
+) -> NDArray[np.float32]:
     out = np.zeros((len(values), means.shape[1]), np.float32)
-    for start, stop in pairwise(arrays.shape.facet_start):
-        present = (values[:, start:stop] > 0).sum(axis=1)
-        for slot in range(start, stop):
-            out += means[values[:, slot]] / np.maximum(present, 1)[:, None].astype(np.float32)
+    for i in range(len(values)):
+        for f in range(len(facet_start) - 1):
+            present = np.float32(0.0)
+            for slot in range(facet_start[f], facet_start[f + 1]):
+                if values[i, slot] > 0:
+                    present += np.float32(1.0)
+            for slot in range(facet_start[f], facet_start[f + 1]):
+                value = values[i, slot]
+                if value > 0:
+                    for axis in range(means.shape[1]):
+                        out[i, axis] += means[value, axis] / present
     return out

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from core.state.compiling import allocating_kernel, kernel
 
 MAX_LOAD = 0.6
 """Share of slots in use beyond which a table doubles."""
@@ -58,27 +59,33 @@ def grown(table: PairTable, extra: int) -> PairTable:
     return larger
 
 
-@njit(cache=True)
+@kernel()
 def pair_key(a: int, b: int) -> np.uint64:
     """The key of two dense indices."""
     return (np.uint64(a) << np.uint64(32)) | np.uint64(b)
 
 
-@njit(cache=True)
-def _slot(keys: NDArray[np.uint64], stored: np.uint64) -> np.int64:
-    """The slot that holds the stored key, or the empty slot where it belongs."""
-    mask = np.uint64(len(keys) - 1)
+@kernel()
+def home(keys: NDArray[np.uint64], stored: np.uint64) -> np.uint64:
+    """The slot where the search for a stored key begins."""
     x = stored  # splitmix64: neighbouring indices must not land in neighbouring slots
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     x = x ^ (x >> np.uint64(31))
-    slot = x & mask
+    return x & np.uint64(len(keys) - 1)
+
+
+@kernel()
+def _slot(keys: NDArray[np.uint64], stored: np.uint64) -> np.int64:
+    """The slot that holds the stored key, or the empty slot where it belongs."""
+    mask = np.uint64(len(keys) - 1)
+    slot = home(keys, stored)
     while keys[slot] != np.uint64(0) and keys[slot] != stored:
         slot = (slot + np.uint64(1)) & mask
     return np.int64(slot)
 
 
-@njit(cache=True)
+@kernel()
 def find(table: PairTable, key: np.uint64) -> np.int64:
     """The slot of a pair, or -1 if it was never met."""
     stored = key + np.uint64(1)
@@ -86,7 +93,7 @@ def find(table: PairTable, key: np.uint64) -> np.int64:
     return slot if table.keys[slot] == stored else np.int64(-1)
 
 
-@njit(cache=True)
+@allocating_kernel()
 def read_column(
     table: PairTable, a: int, others: NDArray[np.int32], column: int
 ) -> NDArray[np.float32]:
@@ -99,7 +106,7 @@ def read_column(
     return out
 
 
-@njit(cache=True)
+@kernel()
 def find_or_add(table: PairTable, key: np.uint64) -> np.int64:
     """The slot of a pair, made new (all zero) if it was never met. The caller keeps room."""
     stored = key + np.uint64(1)
@@ -110,7 +117,7 @@ def find_or_add(table: PairTable, key: np.uint64) -> np.int64:
     return slot
 
 
-@njit(cache=True)
+@allocating_kernel()
 def _rehash(old: PairTable, new: PairTable) -> None:
     for i in range(len(old.keys)):
         if old.keys[i] != np.uint64(0):
@@ -129,8 +136,49 @@ def stored_pairs(
     Sorted by key, so that nothing depends on where the hash put them.
     """
     used = np.flatnonzero((table.keys != 0) & (weights > 0))
-    used = used[np.argsort(table.keys[used])]
-    pairs = table.keys[used] - np.uint64(1)
-    first = (pairs >> np.uint64(32)).astype(np.int64)
-    second = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    return first, second, weights[used]
+    order, first, second = _in_order(table.keys, used)
+    return first, second, weights[order]
+
+
+@allocating_kernel()
+def _in_order(
+    keys: NDArray[np.uint64], used: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The used slots (n,) in the order of their keys, and both indices of each.
+
+    Counting sorts by the second index, then the first: indices are dense, so the cost is linear.
+    """
+    low = np.uint64(0xFFFFFFFF)
+    firsts = np.int64(0)
+    seconds = np.int64(0)
+    for slot in used:
+        pair = keys[slot] - np.uint64(1)
+        firsts = max(firsts, np.int64(pair >> np.uint64(32)) + 1)
+        seconds = max(seconds, np.int64(pair & low) + 1)
+    by_first = np.zeros(firsts + 1, np.int64)
+    by_second = np.zeros(seconds + 1, np.int64)
+    for slot in used:
+        pair = keys[slot] - np.uint64(1)
+        by_first[np.int64(pair >> np.uint64(32)) + 1] += 1
+        by_second[np.int64(pair & low) + 1] += 1
+    for i in range(firsts):
+        by_first[i + 1] += by_first[i]
+    for i in range(seconds):
+        by_second[i + 1] += by_second[i]
+    slots = np.empty(len(used), np.int64)
+    pairs = np.empty(len(used), np.uint64)
+    for slot in used:
+        pair = keys[slot] - np.uint64(1)
+        b = np.int64(pair & low)
+        place = by_second[b]
+        by_second[b] += 1
+        slots[place], pairs[place] = slot, pair
+    order = np.empty(len(used), np.int64)
+    first = np.empty(len(used), np.int64)
+    second = np.empty(len(used), np.int64)
+    for i in range(len(used)):
+        a = np.int64(pairs[i] >> np.uint64(32))
+        place = by_first[a]
+        by_first[a] += 1
+        order[place], first[place], second[place] = slots[i], a, np.int64(pairs[i] & low)
+    return order, first, second

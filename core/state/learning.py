@@ -14,7 +14,6 @@ training.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.state.arrays import (
@@ -29,6 +28,7 @@ from core.state.arrays import (
     Users,
     Values,
 )
+from core.state.compiling import allocating_kernel, kernel
 
 WEIGHT_STEP = 0.1
 """AdaGrad's step of bias, slope and weights."""
@@ -44,7 +44,7 @@ SUM, SQUARES, FIRST_FACTOR = range(3)
 SUMS = FIRST_FACTOR + FACTORS
 
 
-@njit(cache=True)
+@kernel()
 def add_user(user: int, users: Users, values: Values, sums: NDArray[np.float64]) -> None:
     """Add the fields of a user to `sums` (SUMS,)."""
     _add(users.weights[user], sums)
@@ -53,7 +53,7 @@ def add_user(user: int, users: Users, values: Values, sums: NDArray[np.float64])
             _add(values.weights[value], sums)
 
 
-@njit(cache=True)
+@kernel()
 def add_object(obj: int, objects: Objects, values: Values, sums: NDArray[np.float64]) -> None:
     """Add the fields of an object."""
     _add(objects.weights[obj], sums)
@@ -62,7 +62,7 @@ def add_object(obj: int, objects: Objects, values: Values, sums: NDArray[np.floa
             _add(values.weights[value], sums)
 
 
-@njit(cache=True)
+@kernel()
 def add_context(
     context: NDArray[np.int32] | NDArray[np.int64], values: Values, sums: NDArray[np.float64]
 ) -> None:
@@ -72,7 +72,7 @@ def add_context(
             _add(values.weights[value], sums)
 
 
-@njit(cache=True)
+@kernel()
 def _add(weights: NDArray[np.float32], sums: NDArray[np.float64]) -> None:
     sums[SUM] += weights[0]
     for f in range(FACTORS):
@@ -81,13 +81,13 @@ def _add(weights: NDArray[np.float32], sums: NDArray[np.float64]) -> None:
         sums[FIRST_FACTOR + f] += v
 
 
-@njit(cache=True)
+@kernel()
 def linear(totals: Totals, match: float, sums: NDArray[np.float64]) -> float:
     """The logit without the pairs of fields."""
     return float(totals.learner[BIAS] + totals.learner[SLOPE] * match + sums[SUM])
 
 
-@njit(cache=True)
+@kernel()
 def pairs(sums: NDArray[np.float64]) -> float:
     """The sum over pairs of fields: half of (sum of factors)^2 - sum of squares."""
     total = 0.0
@@ -96,7 +96,7 @@ def pairs(sums: NDArray[np.float64]) -> float:
     return float(0.5 * (total - sums[SQUARES]))
 
 
-@njit(cache=True)
+@allocating_kernel()
 def learn(
     user: int,
     obj: int,
@@ -133,7 +133,7 @@ def learn(
             _step(values.weights[value], slope, sums, learner)
 
 
-@njit(cache=True)
+@kernel()
 def _step(
     weights: NDArray[np.float32],
     slope: float,
@@ -157,7 +157,7 @@ def _step(
         weights[1 + f] -= FACTOR_STEP * gradient / np.sqrt(1.0 + weights[squares + 1 + f])
 
 
-@njit(cache=True)
+@kernel()
 def _start(row: float, f: int) -> float:
     """A number between -START and START that depends on the order of arrival alone."""
     x = np.uint64(row) * np.uint64(FACTORS) + np.uint64(f) + np.uint64(0x9E3779B97F4A7C15)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.state.arrays import (
@@ -19,16 +18,17 @@ from core.state.arrays import (
     P_USER,
     Pending,
 )
+from core.state.compiling import kernel
 
 
-@njit(cache=True)
+@kernel()
 def _before(p: Pending, a: int, b: int) -> bool:
     if p.matures_at[a] != p.matures_at[b]:
         return bool(p.matures_at[a] < p.matures_at[b])
     return bool(p.entries[a, P_SERIAL] < p.entries[b, P_SERIAL])
 
 
-@njit(cache=True)
+@kernel()
 def push(
     p: Pending,
     user: int,
@@ -50,7 +50,8 @@ def push(
     entry[P_LABEL] = label
     entry[P_ROW] = row
     entry[P_SERIAL] = p.sizes[NEXT_SERIAL]
-    entry[P_CONTEXT:] = context
+    for i in range(len(context)):
+        entry[P_CONTEXT + i] = context[i]
     p.matures_at[slot] = matures_at
     p.match[slot] = match
     p.sizes[NEXT_SERIAL] += 1
@@ -63,7 +64,7 @@ def push(
     return slot
 
 
-@njit(cache=True)
+@kernel()
 def pop(p: Pending) -> int:
     """Take out the label that matures first; its slot is free but still readable."""
     slot = int(p.heap[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.state.arithmetic import global_rate
@@ -21,6 +20,7 @@ from core.state.arrays import (
     StateArrays,
     Values,
 )
+from core.state.compiling import kernel
 from core.state.families import (
     activity,
     affinity,
@@ -35,7 +35,7 @@ from core.state.families.sequence import previous_object
 from core.state.hashing import find, pair_key
 
 
-@njit(cache=True)
+@kernel()
 def read_batch(
     s: StateArrays,
     user: int,
@@ -54,7 +54,7 @@ def read_batch(
     read_object_keys(s, objects, keys)
 
 
-@njit(cache=True)
+@kernel()
 def read_numbers(
     s: StateArrays,
     user: int,
@@ -76,10 +76,6 @@ def read_numbers(
     log_rate = global_rate(s.totals.numbers[ALL_LABELS], s.totals.numbers[ALL_POSITIVES])
     counts = s.users.counts[user]
     trail = s.users.trail[user]
-    liked, liked_lately = latent.tastes(
-        user, user_since_origin, s.users, s.totals, s.shape.taste_half_life[0]
-    )
-    user_facet_vector = s.users.facet_vector[user]
     value_counts = s.values.counts
 
     first = out[0]
@@ -89,8 +85,7 @@ def read_numbers(
     )
     user_rate, evidence = outcome.single_rate(counts, time, half_life, log_rate)
     first[k], first[k + 1] = user_rate, evidence
-    main_values = s.users.distinct[user, s.shape.main_facet[0]]
-    k = latent.read_user(liked, user_facet_vector, main_values, first, k + 2)
+    k = latent.read_user(user, s.users, s.totals, s.shape, first, k + 2)
     k = online.read_user(user, s.users, s.values, first, k)
 
     k = affinity.read_request(
@@ -113,14 +108,15 @@ def read_numbers(
     k = online.read_request(context, s.values, first, k)
 
     user_repeat_share = activity.repeat_share(counts[REPEATS], counts[COUNT], 0.0)
-    of_request = online.of_request(user, context, s.users, s.values)
 
     shared = k
+    latent_column = 0
     before = previous_object(trail)
     for i in range(len(objects)):
         row, obj = out[i], objects[i]
         if i > 0:
-            row[:shared] = first[:shared]
+            for column in range(shared):
+                row[column] = first[column]
         object_counts = s.objects.counts[obj]
         values = s.objects.values[obj]
         vector = s.objects.vector[obj]
@@ -171,17 +167,8 @@ def read_numbers(
             k,
         )
         k = outcome.read_pair(pair, s.user_object, row, k)
-        k = latent.read_candidate(
-            liked,
-            liked_lately,
-            user_facet_vector,
-            vector,
-            s.values.vector[values[s.shape.main_slot[0]]],
-            main_values,
-            row,
-            k,
-        )
-        match = row[k - 4]  # with what the user likes lately
+        latent_column = k
+        k += latent.CANDIDATE_COLUMNS
         k = sequence.read_pair(pair, s.user_object, user_since_origin, row, k)
         k = sequence.read_previous(
             s.objects.vector[before], s.objects.values[before], vector, values, facet_start, row, k
@@ -189,23 +176,35 @@ def read_numbers(
         k = catalogue.read_candidate(
             values, s.objects.pools[obj], facet_start, value_counts, row, k
         )
-        k = online.read_candidate(
-            user,
-            obj,
-            match,
-            of_request,
-            facet_start[-1],
-            s.totals,
-            s.objects,
-            s.values,
-            s.user_value,
-            row,
-            k,
-        )
-    return k
+    match_column = latent.read_candidates(
+        user,
+        objects,
+        user_since_origin,
+        s.users,
+        s.objects,
+        s.values,
+        s.totals,
+        s.shape,
+        out,
+        latent_column,
+    )
+    return online.read_candidates(
+        user,
+        objects,
+        context,
+        facet_start[-1],
+        s.totals,
+        s.users,
+        s.objects,
+        s.values,
+        s.user_value,
+        match_column,
+        out,
+        k,
+    )
 
 
-@njit(cache=True)
+@kernel()
 def read_codes(
     s: StateArrays,
     user: int,
@@ -239,7 +238,8 @@ def read_codes(
         row = out[i]
         obj = objects[i]
         if i > 0:
-            row[:shared] = first[:shared]
+            for column in range(shared):
+                row[column] = first[column]
         row[shared] = _seen_object(s.objects, obj)
         k = shared + 1
         for slot in range(s.objects.values.shape[1]):
@@ -251,18 +251,18 @@ def read_codes(
     return k
 
 
-@njit(cache=True)
+@kernel()
 def _seen_object(objects: Objects, obj: int) -> int:
     return obj if objects.counts[obj, COUNT] > 0 else 0
 
 
-@njit(cache=True)
+@kernel()
 def seen_code(values: Values, value: int) -> int:
     """The code of a value that an event has shown, else 0."""
     return values.tags[value, CODE] if values.counts[value, COUNT] > 0 else 0
 
 
-@njit(cache=True)
+@kernel()
 def read_object_keys(s: StateArrays, objects: NDArray[np.int32], out: NDArray[np.int64]) -> None:
     """Fill `out` (n_objects,): equal keys promise equal OBJECT-branch columns.
 

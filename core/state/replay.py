@@ -14,8 +14,8 @@ from core.state.replaying import LogArrays, replay_rows
 from core.state.state import State
 from core.state.writing import advance
 
-CHUNK = 20_000
-"""Rows between two looks at the capacity of the tables."""
+CHUNK = 2_000
+"""Rows between two looks at the capacity of the tables: their features fit a cache."""
 
 
 class FeatureSink(Protocol):

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.state.arrays import StateArrays
+from core.state.compiling import kernel
+from core.state.fetching import fetch_event, fetch_meeting, fetch_values
 from core.state.reading import read_codes, read_numbers
 from core.state.writing import INTERACTION, advance, interact, react
+
+AHEAD = 16
+"""So many rows of the next tie group are fetched at most, and no more than this one has."""
 
 
 class LogArrays(NamedTuple):
@@ -29,7 +33,7 @@ class LogArrays(NamedTuple):
     matures_at: NDArray[np.float64]
 
 
-@njit(cache=True)
+@kernel(nogil=True)  # what was read before is written to disk meanwhile
 def replay_rows(
     s: StateArrays,
     log: LogArrays,
@@ -51,6 +55,11 @@ def replay_rows(
         j = i + 1
         while j < stop and log.tie_group[j] == log.tie_group[i]:
             j += 1
+        for row in range(j, min(j + min(j - i, AHEAD), stop)):
+            fetch_event(s, log.user[row], log.object[row], log.context[row])
+            fetch_meeting(s, log.user[row], log.object[row], log.context[row])
+        if j + 1 < stop:
+            fetch_values(s, log.object[j + 1])
         advance(s, log.time[i], labels_out)
         for row in range(i, j):
             if wanted[row]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,8 @@ from core.state.reading import read_batch, seen_code
 from core.state.replaying import LogArrays
 from core.state.vocabulary import Vocabulary
 from core.state.writing import DISLIKE, INTERACTION, LIKE, SKIP, UNLIKE, advance, interact, react
+
+T = TypeVar("T", bound=np.generic)
 
 KINDS: Mapping[Outcome, int] = {
     Outcome.PLAY: INTERACTION,
@@ -349,12 +352,12 @@ class State:
             user=users[log.user_index],
             object=objects[log.object_index],
             context=context,
-            time=log.time_s,
-            user_time=log.user_time_s,
+            time=_writable(log.time_s),
+            user_time=_writable(log.user_time_s),
             tie_group=log.tie_group - log.tie_group[:1] + first_group,
             kind=kinds[outcome],
-            label=log.labels,
-            matures_at=log.matures_at_s,
+            label=_writable(log.labels),
+            matures_at=_writable(log.matures_at_s),
         )
 
     # -- storing ----------------------------------------------------------------------------
@@ -398,3 +401,8 @@ class State:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BundleError(f"the state in {directory} cannot be read: {error}") from error
         return state
+
+
+def _writable(array: NDArray[T]) -> NDArray[T]:
+    """The array, copied if it must not be written: kernels would be compiled twice, for both."""
+    return np.require(array, requirements=["C", "W"])

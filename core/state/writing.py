@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.state.arithmetic import decay, whole_s
@@ -59,6 +58,8 @@ from core.state.arrays import (
     Values,
 )
 from core.state.beliefs import believe
+from core.state.compiling import kernel
+from core.state.fetching import fetch_event, hint
 from core.state.folding import match_now, meet_lately, meet_main_facet, meet_object, pull
 from core.state.hashing import PairTable, find_or_add, pair_key
 from core.state.learning import learn
@@ -68,7 +69,7 @@ INTERACTION, LIKE, DISLIKE, UNLIKE, SKIP = range(5)
 """What the kernels distinguish of outcomes; play, replay, purchase and booking are interactions."""
 
 
-@njit(cache=True)
+@kernel()
 def advance(s: StateArrays, time: float, labels_out: NDArray[np.int8]) -> None:
     """Let every label mature whose horizon closed before `time`; nothing else.
 
@@ -82,6 +83,11 @@ def advance(s: StateArrays, time: float, labels_out: NDArray[np.int8]) -> None:
     while p.sizes[HEAPED] > 0 and p.matures_at[p.heap[0]] < time:
         slot = pop(p)
         entry = p.entries[slot]
+        if p.sizes[HEAPED] > 0:
+            coming = p.entries[p.heap[0]]
+            fetch_event(s, coming[P_USER], coming[P_OBJECT], coming[P_CONTEXT:])
+            for i in range(1, min(3, p.sizes[HEAPED])):  # one of these comes after
+                hint(p.entries[p.heap[i]])
         moment = p.matures_at[slot]
         user, obj = entry[P_USER], entry[P_OBJECT]
         label = 1.0 if entry[P_LABEL] == 1 else 0.0
@@ -131,7 +137,7 @@ def advance(s: StateArrays, time: float, labels_out: NDArray[np.int8]) -> None:
     s.totals.numbers[CLOCK] = max(s.totals.numbers[CLOCK], time)
 
 
-@njit(cache=True)
+@kernel()
 def _count_label(counts: NDArray[np.float64], label: float, time: float, half_life: float) -> None:
     faded = decay(time - counts[LABEL_TIME], half_life)
     counts[LABEL_N] = counts[LABEL_N] * faded + 1.0
@@ -139,7 +145,7 @@ def _count_label(counts: NDArray[np.float64], label: float, time: float, half_li
     counts[LABEL_TIME] = time
 
 
-@njit(cache=True)
+@kernel()
 def _count_pair_label(
     user_value: PairTable,
     user: int,
@@ -156,7 +162,7 @@ def _count_pair_label(
     marks[UV_LABEL_TIME] = whole_s(since_origin)
 
 
-@njit(cache=True)
+@kernel()
 def interact(
     s: StateArrays,
     user: int,
@@ -182,10 +188,9 @@ def interact(
     met, marks = s.user_object.rows[pair], s.user_object.marks[pair]
     if marks[UO_PENDING] > 0:
         _see_return(s.pending, marks[UO_PENDING] - 1, tie_group, time)
+    fading = s.shape.taste_half_life[0]
     if met[UO_COUNT] == 0.0:
-        match = match_now(
-            user, obj, user_since_origin, s.users, s.objects, s.totals, s.shape.taste_half_life[0]
-        )
+        match = match_now(user, obj, user_since_origin, s.users, s.objects, s.totals, fading)
         slot = push(s.pending, user, obj, context, matures_at, match, tie_group, label, row)
         marks[UO_PENDING] = slot + 1
     _show_values(s.values, s.users.values[user])
@@ -214,8 +219,6 @@ def interact(
             s.object_context.rows[in_context, OC_COUNT] += 1.0
         s.users.trail[user, MET + 1 + i] = context[i]
     if met[UO_COUNT] == 0.0:
-        s.users.counts[user, DISTINCT] += 1.0
-        s.objects.counts[obj, DISTINCT] += 1.0
         meet_object(user, obj, met[UO_OPINION] > 0.0, s.users, s.objects, s.totals)
     if values[main_slot] != 0:
         main_distinct = s.users.distinct[user, s.shape.main_facet[0]]
@@ -223,7 +226,6 @@ def interact(
             user, values[main_slot], main_before, main_distinct, s.users, s.values, s.totals
         )
     now = whole_s(user_since_origin)
-    fading = s.shape.taste_half_life[0]
     weight = 1.0 - decay(now - marks[UO_LAST], fading) * repeats
     meet_lately(user, s.objects.vector[obj], now, weight, fading, s.users)
     met[UO_COUNT] += 1.0
@@ -233,7 +235,7 @@ def interact(
     s.totals.numbers[EVENTS] += 1.0
 
 
-@njit(cache=True)
+@kernel()
 def _begin(totals: Totals, time: float, tie_group: int) -> None:
     if np.isnan(totals.numbers[ORIGIN]):
         totals.numbers[ORIGIN] = time
@@ -241,7 +243,7 @@ def _begin(totals: Totals, time: float, tie_group: int) -> None:
     totals.numbers[TIE_GROUP] = tie_group
 
 
-@njit(cache=True)
+@kernel()
 def _see_return(p: Pending, slot: int, tie_group: int, time: float) -> None:
     """A meeting in another moment and within the horizon settles an open label."""
     entry = p.entries[slot]
@@ -249,7 +251,7 @@ def _see_return(p: Pending, slot: int, tie_group: int, time: float) -> None:
         entry[P_LABEL] = 1
 
 
-@njit(cache=True)
+@kernel()
 def _count(
     counts: NDArray[np.float64], time: float, half_lives: NDArray[np.float64], repeats: float
 ) -> None:
@@ -261,7 +263,7 @@ def _count(
     counts[LAST] = max(time, counts[LAST])
 
 
-@njit(cache=True)
+@kernel()
 def _count_visit(
     visits: NDArray[np.float64], elapsed: float, half_lives: NDArray[np.float64]
 ) -> None:
@@ -272,7 +274,7 @@ def _count_visit(
             visits[h] += 1.0
 
 
-@njit(cache=True)
+@kernel()
 def _count_value(
     values: Values,
     value: int,
@@ -289,7 +291,7 @@ def _count_value(
     _count(counts, time, half_lives, repeats)
 
 
-@njit(cache=True)
+@kernel()
 def _show_values(values: Values, shown: NDArray[np.int32]) -> None:
     """Make the codes of a user's values known."""
     for i in range(len(shown)):
@@ -297,7 +299,7 @@ def _show_values(values: Values, shown: NDArray[np.int32]) -> None:
             values.counts[shown[i], COUNT] += 1.0
 
 
-@njit(cache=True)
+@kernel()
 def _meet_value(
     user_value: PairTable,
     user: int,
@@ -320,7 +322,7 @@ def _meet_value(
     return before
 
 
-@njit(cache=True)
+@kernel()
 def _count_distinct(
     distinct: NDArray[np.float64], facet_start: NDArray[np.int64], slot: int
 ) -> None:
@@ -329,14 +331,14 @@ def _count_distinct(
             distinct[f] += 1.0
 
 
-@njit(cache=True)
+@kernel()
 def _remember(trail: NDArray[np.int32], obj: int) -> None:
     ring = len(trail) - RECENT
     trail[ring + trail[MET] % RECENT] = obj
     trail[MET] += 1
 
 
-@njit(cache=True)
+@kernel()
 def react(s: StateArrays, user: int, obj: int, kind: int, time: float, tie_group: int) -> None:
     """Write a like, dislike, unlike or skip. Repeating an opinion changes nothing."""
     _begin(s.totals, time, tie_group)
@@ -373,7 +375,7 @@ def react(s: StateArrays, user: int, obj: int, kind: int, time: float, tie_group
     s.objects.tags[obj, VERSION] += 1
 
 
-@njit(cache=True)
+@kernel()
 def _count_opinion(counts: NDArray[np.float64], opinion: float, change: float) -> None:
     if opinion > 0.0:
         counts[LIKES] += change

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.schema import Branch, Schema
@@ -24,6 +23,7 @@ from core.state.arrays import (
     UV_REPEATS,
 )
 from core.state.columns import Family, NumberColumn
+from core.state.compiling import kernel
 from core.state.hashing import PairTable, find, pair_key
 
 
@@ -96,7 +96,7 @@ def candidate_columns(schema: Schema) -> list[NumberColumn]:
     return columns
 
 
-@njit(cache=True)
+@kernel()
 def _write_decayed(
     counts: NDArray[np.float64],
     time: float,
@@ -110,13 +110,13 @@ def _write_decayed(
     return k + len(half_lives)
 
 
-@njit(cache=True)
+@kernel()
 def repeat_share(repeats: float, count: float, prior: float) -> float:
     """The share of meetings that were repeats, drawn to a prior."""
     return smoothed(repeats, count, prior, SHARE_WEIGHT)
 
 
-@njit(cache=True)
+@kernel()
 def _write_reactions(counts: NDArray[np.float64], out: NDArray[np.float32], k: int) -> int:
     out[k] = np.log1p(counts[LIKES])
     out[k + 1] = np.log1p(counts[DISLIKES])
@@ -125,7 +125,7 @@ def _write_reactions(counts: NDArray[np.float64], out: NDArray[np.float32], k: i
     return k + 4
 
 
-@njit(cache=True)
+@kernel()
 def read_user(
     counts: NDArray[np.float64],
     distinct: NDArray[np.float64],
@@ -156,7 +156,7 @@ def read_user(
     return k + 1
 
 
-@njit(cache=True)
+@kernel()
 def read_object(
     counts: NDArray[np.float64],
     time: float,
@@ -172,7 +172,7 @@ def read_object(
     return _write_reactions(counts, out, k + 2)
 
 
-@njit(cache=True)
+@kernel()
 def read_facets(
     user: int,
     values: NDArray[np.int32],
@@ -192,7 +192,8 @@ def read_facets(
         present = 0
         timed = 0
         last = -np.inf
-        gap_and_overdue = np.zeros(2)
+        gaps = 0.0
+        overdue = 0.0
         out[k : of_pair + 3] = 0.0
         for slot in range(facet_start[f], facet_start[f + 1]):
             value = values[slot]
@@ -224,13 +225,13 @@ def read_facets(
             if row[UV_COUNT] > 1:
                 gap = np.float64(marks[UV_LAST] - marks[UV_FIRST]) / (row[UV_COUNT] - 1.0)
                 timed += 1
-                gap_and_overdue[0] += np.log1p(gap)
-                gap_and_overdue[1] += np.log1p(max(since, 0.0)) - np.log1p(gap)
+                gaps += np.log1p(gap)
+                overdue += np.log1p(max(since, 0.0)) - np.log1p(gap)
         for i in range(k, of_pair + 3):
             out[i] = out[i] / np.float32(present) if present else np.nan
         out[of_pair + 3] = recency(user_since_origin - last)
-        for i in range(2):
-            out[of_pair + 4 + i] = gap_and_overdue[i] / timed if timed else np.nan
+        out[of_pair + 4] = gaps / timed if timed else np.nan
+        out[of_pair + 5] = overdue / timed if timed else np.nan
         k = of_pair + 6
         of_pair = k + 2 + len(half_lives)
     return k

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.schema import Branch, Schema
 from core.state.arithmetic import SHARE_WEIGHT, smoothed
 from core.state.arrays import COUNT, OC_COUNT, UV_COUNT
 from core.state.columns import Family, NumberColumn
+from core.state.compiling import kernel
 from core.state.hashing import PairTable, find, pair_key
 
 
@@ -46,7 +46,7 @@ def candidate_columns(schema: Schema) -> list[NumberColumn]:
     ]
 
 
-@njit(cache=True)
+@kernel()
 def _user_share(
     user: int,
     value: int,
@@ -61,7 +61,7 @@ def _user_share(
     return smoothed(count, user_count, prior, SHARE_WEIGHT)
 
 
-@njit(cache=True)
+@kernel()
 def read_request(
     user: int,
     user_count: float,
@@ -81,7 +81,7 @@ def read_request(
     return k + len(context)
 
 
-@njit(cache=True)
+@kernel()
 def read_facets(
     user: int,
     user_count: float,
@@ -107,7 +107,7 @@ def read_facets(
     return k
 
 
-@njit(cache=True)
+@kernel()
 def read_object(
     obj: int,
     object_count: float,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.schema import Branch, Schema
 from core.state.arrays import DISTINCT
 from core.state.columns import Family, NumberColumn
+from core.state.compiling import kernel
 
 
 def user_columns(schema: Schema) -> list[NumberColumn]:
@@ -34,7 +34,7 @@ def candidate_columns(schema: Schema) -> list[NumberColumn]:
     ]
 
 
-@njit(cache=True)
+@kernel()
 def read_candidate(
     values: NDArray[np.int32],
     pools: NDArray[np.bool_],

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.schema import Branch, Schema
 from core.state.arithmetic import cosine, decay, dot
-from core.state.arrays import DISTINCT, FACET_LATENT, LATENT, Totals, Users
+from core.state.arrays import (
+    DISTINCT,
+    FACET_LATENT,
+    LATENT,
+    Objects,
+    Shape,
+    Totals,
+    Users,
+    Values,
+)
 from core.state.columns import Family, NumberColumn
+from core.state.compiling import allocating_kernel, kernel
 
 SMOOTHING = 50.0
 """Pseudo-meetings by which rows and columns are regularised, and means drawn to their start."""
+CANDIDATE_COLUMNS = LATENT + FACET_LATENT + 6
+"""Columns that `read_candidates` fills."""
 
 
 def _vector(name: str, size: int, branch: Branch) -> list[NumberColumn]:
@@ -47,20 +58,24 @@ def candidate_columns(schema: Schema) -> list[NumberColumn]:
     ]
 
 
-@njit(cache=True)
+@allocating_kernel()
 def tastes(
     user: int, now: float, users: Users, totals: Totals, half_life: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(LATENT,) what the user likes, by all that they met and by what they met lately."""
     recent = users.recent[user]
-    met = max(users.counts[user, DISTINCT], 1.0)  # a like pulls without a meeting
+    of_all = taste(users.vector[user], 1.0, _met(user, users), totals)
     left = decay(now - users.recent_at[user], half_life) if recent[LATENT] > 0.0 else 0.0
-    return taste(users.vector[user], 1.0, met, totals), taste(
-        recent[:LATENT], left, recent[LATENT] * left, totals
-    )
+    return of_all, taste(recent[:LATENT], left, recent[LATENT] * left, totals)
 
 
-@njit(cache=True)
+@kernel()
+def _met(user: int, users: Users) -> float:
+    """How many objects a user's sum of vectors holds: a like pulls without a meeting."""
+    return float(max(users.counts[user, DISTINCT], 1.0))
+
+
+@allocating_kernel()
 def taste(
     vectors: NDArray[np.float32] | NDArray[np.float64], scale: float, met: float, totals: Totals
 ) -> NDArray[np.float64]:
@@ -84,7 +99,7 @@ def taste(
     return liked
 
 
-@njit(cache=True)
+@allocating_kernel()
 def match(liked: NDArray[np.float64], vector: NDArray[np.float32]) -> tuple[float, float]:
     """Product and cosine of a taste and an object; the cosine is NaN where one is zero."""
     product = 0.0
@@ -96,41 +111,54 @@ def match(liked: NDArray[np.float64], vector: NDArray[np.float32]) -> tuple[floa
     return product, product / length if length > 0.0 else np.nan
 
 
-@njit(cache=True)
+@allocating_kernel()
 def read_user(
-    liked: NDArray[np.float64],
-    facet_vector: NDArray[np.float32],
-    distinct_values: float,
-    out: NDArray[np.float32],
-    k: int,
+    user: int, users: Users, totals: Totals, shape: Shape, out: NDArray[np.float32], k: int
 ) -> int:
-    """See `user_columns`; `distinct_values` are those of the main facet."""
-    out[k : k + LATENT] = liked
+    """See `user_columns`."""
+    liked = taste(users.vector[user], 1.0, _met(user, users), totals)
+    for i in range(LATENT):
+        out[k + i] = liked[i]
     k += LATENT
-    scale = np.float32(1.0 / (distinct_values + SMOOTHING))
+    scale = np.float32(1.0 / (users.distinct[user, shape.main_facet[0]] + SMOOTHING))
     for i in range(FACET_LATENT):
-        out[k + i] = facet_vector[i] * scale
+        out[k + i] = users.facet_vector[user, i] * scale
     return k + FACET_LATENT
 
 
-@njit(cache=True)
-def read_candidate(
-    liked: NDArray[np.float64],
-    liked_lately: NDArray[np.float64],
-    user_facet_vector: NDArray[np.float32],
-    object_vector: NDArray[np.float32],
-    facet_vector: NDArray[np.float32],
-    distinct_values: float,
+@allocating_kernel()
+def read_candidates(
+    user: int,
+    objs: NDArray[np.int32],
+    now: float,
+    users: Users,
+    objects: Objects,
+    values: Values,
+    totals: Totals,
+    shape: Shape,
     out: NDArray[np.float32],
-    k: int,
+    first: int,
 ) -> int:
-    """See `candidate_columns`."""
-    out[k : k + LATENT] = object_vector
-    k += LATENT
-    out[k : k + FACET_LATENT] = facet_vector
-    k += FACET_LATENT
-    out[k], out[k + 1] = match(liked, object_vector)
-    out[k + 2], out[k + 3] = match(liked_lately, object_vector)
-    out[k + 4] = dot(user_facet_vector, facet_vector) / (distinct_values + SMOOTHING)
-    out[k + 5] = cosine(user_facet_vector, facet_vector)
-    return k + 6
+    """See `candidate_columns`: all candidates (n,) at once, to work out what the user likes once.
+
+    Returns:
+        The column of the product with what the user likes lately, which the online learner takes.
+    """
+    liked, liked_lately = tastes(user, now, users, totals, shape.taste_half_life[0])
+    facet_vector = users.facet_vector[user]
+    met_values = users.distinct[user, shape.main_facet[0]] + SMOOTHING
+    for row in range(len(objs)):
+        k, obj = first, objs[row]
+        vector = objects.vector[obj]
+        of_facet = values.vector[objects.values[obj, shape.main_slot[0]]]
+        for i in range(LATENT):
+            out[row, k + i] = vector[i]
+        k += LATENT
+        for i in range(FACET_LATENT):
+            out[row, k + i] = of_facet[i]
+        k += FACET_LATENT
+        out[row, k], out[row, k + 1] = match(liked, vector)
+        out[row, k + 2], out[row, k + 3] = match(liked_lately, vector)
+        out[row, k + 4] = dot(facet_vector, of_facet) / met_values
+        out[row, k + 5] = cosine(facet_vector, of_facet)
+    return first + LATENT + FACET_LATENT + 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.schema import Branch, Schema
@@ -18,6 +17,7 @@ from core.state.beliefs import (
     blurred,
 )
 from core.state.columns import Family, NumberColumn
+from core.state.compiling import allocating_kernel
 from core.state.hashing import PairTable
 from core.state.learning import SUMS, add_context, add_object, add_user, linear, pairs
 
@@ -53,7 +53,7 @@ def candidate_columns(schema: Schema) -> list[NumberColumn]:
     ]
 
 
-@njit(cache=True)
+@allocating_kernel()
 def _user_effects(user: int, users: Users, values: Values) -> NDArray[np.float64]:
     effects = np.zeros(2)
     add_effect(users.weights[user], MEAN, ENTITY_VARIANCE, effects)
@@ -61,14 +61,14 @@ def _user_effects(user: int, users: Users, values: Values) -> NDArray[np.float64
     return effects
 
 
-@njit(cache=True)
+@allocating_kernel()
 def read_user(user: int, users: Users, values: Values, out: NDArray[np.float32], k: int) -> int:
     """See `user_columns`."""
     out[k] = _user_effects(user, users, values)[0]
     return k + 1
 
 
-@njit(cache=True)
+@allocating_kernel()
 def read_request(
     context: NDArray[np.int32], values: Values, out: NDArray[np.float32], k: int
 ) -> int:
@@ -79,55 +79,54 @@ def read_request(
     return k + 1
 
 
-@njit(cache=True)
-def of_request(
-    user: int, context: NDArray[np.int32], users: Users, values: Values
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What all candidates of a request share.
-
-    Returns:
-        sums: (2, SUMS) of the user's fields, and of the user's and the context's. The latter are
-            NaN where all of the context is unknown.
-        effects: (2,) mean and variance of the effects of the user and their values.
-    """
-    sums = np.zeros((2, SUMS))
-    add_user(user, users, values, sums[0])
-    sums[1] = sums[0]
-    add_context(context, values, sums[1])
-    if not context.any():
-        sums[1] = np.nan
-    return sums, _user_effects(user, users, values)
-
-
-@njit(cache=True)
-def read_candidate(
+@allocating_kernel()
+def read_candidates(
     user: int,
-    obj: int,
-    match: float,
-    shared: tuple[NDArray[np.float64], NDArray[np.float64]],
+    objs: NDArray[np.int32],
+    context: NDArray[np.int32],
     facet_slots: int,
     totals: Totals,
+    users: Users,
     objects: Objects,
     values: Values,
     user_value: PairTable,
+    match_column: int,
     out: NDArray[np.float32],
     k: int,
 ) -> int:
-    """See `candidate_columns`; `shared` is `of_request`."""
-    for sums in shared[0].copy():
-        add_object(obj, objects, values, sums)
-        out[k] = linear(totals, match, sums)
-        out[k + 1] = out[k] + pairs(sums)
-        k += 2
-    effects = np.zeros(2)
-    add_effect(objects.weights[obj], MEAN, ENTITY_VARIANCE, effects)
-    add_values(objects.values[obj], values, ENTITY_VARIANCE, effects)
-    of_object = effects[0]
-    add_pairs(user, objects.values[obj, :facet_slots], user_value, effects)
-    out[k] = of_object
-    out[k + 1] = effects[0] - of_object
-    effects += shared[1]
-    add_shared(totals, match, effects)
-    out[k + 2] = blurred(effects)
-    out[k + 3] = np.sqrt(effects[1])
-    return k + 4
+    """See `candidate_columns`: all candidates (n,) at once, to add up the request's fields once.
+
+    `match_column` of `out` (n, number columns) is filled already.
+    """
+    of_user = np.zeros(SUMS)
+    of_request = np.zeros(SUMS)
+    sums = np.empty(SUMS)
+    effects = np.empty(2)
+    add_user(user, users, values, of_user)
+    of_request[:] = of_user
+    add_context(context, values, of_request)
+    if not context.any():
+        of_request[:] = np.nan
+    user_effects = _user_effects(user, users, values)
+    for i in range(len(objs)):
+        row, obj = out[i], objs[i]
+        match = np.float64(row[match_column])
+        column = k
+        for known in (of_user, of_request):
+            sums[:] = known
+            add_object(obj, objects, values, sums)
+            row[column] = linear(totals, match, sums)
+            row[column + 1] = row[column] + pairs(sums)
+            column += 2
+        effects[:] = 0.0
+        add_effect(objects.weights[obj], MEAN, ENTITY_VARIANCE, effects)
+        add_values(objects.values[obj], values, ENTITY_VARIANCE, effects)
+        of_object = effects[0]
+        add_pairs(user, objects.values[obj, :facet_slots], user_value, effects)
+        row[column] = of_object
+        row[column + 1] = effects[0] - of_object
+        effects += user_effects
+        add_shared(totals, match, effects)
+        row[column + 2] = blurred(effects)
+        row[column + 3] = np.sqrt(effects[1])
+    return k + 8

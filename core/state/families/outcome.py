@@ -7,7 +7,6 @@ user's own rate; each stands beside its evidence, log1p of the decayed number of
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.schema import Branch, Schema
@@ -24,6 +23,7 @@ from core.state.arrays import (
     UV_LIKING,
 )
 from core.state.columns import Family, NumberColumn
+from core.state.compiling import kernel
 from core.state.hashing import PairTable, find, pair_key
 
 
@@ -61,7 +61,7 @@ def candidate_columns(schema: Schema) -> list[NumberColumn]:
     return columns
 
 
-@njit(cache=True)
+@kernel()
 def single_rate(
     counts: NDArray[np.float64], time: float, half_life: float, prior: float
 ) -> tuple[float, float]:
@@ -71,7 +71,7 @@ def single_rate(
     return smoothed(counts[LABEL_SUM] * faded, n, prior, RATE_WEIGHT), np.log1p(n)
 
 
-@njit(cache=True)
+@kernel()
 def _pair_rate(
     user: int,
     value: int,
@@ -91,7 +91,7 @@ def _pair_rate(
     return rate, np.log1p(n), np.float64(row[UV_LIKING])
 
 
-@njit(cache=True)
+@kernel()
 def read_request(
     user: int,
     context: NDArray[np.int32],
@@ -118,7 +118,7 @@ def read_request(
     return k
 
 
-@njit(cache=True)
+@kernel()
 def read_facets(
     user: int,
     values: NDArray[np.int32],
@@ -157,7 +157,7 @@ def read_facets(
     return k
 
 
-@njit(cache=True)
+@kernel()
 def read_object(
     counts: NDArray[np.float64],
     time: float,
@@ -171,7 +171,7 @@ def read_object(
     return k + 2
 
 
-@njit(cache=True)
+@kernel()
 def read_pair(pair: np.int64, user_object: PairTable, out: NDArray[np.float32], k: int) -> int:
     """The explicit opinions of `candidate_columns`; `pair` is a slot or -1."""
     out[k] = user_object.rows[pair, UO_OPINION] if pair >= 0 else 0.0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.schema import Branch, Schema
 from core.state.arithmetic import cosine, recency
 from core.state.arrays import MET, RECENT, UO_COUNT, UO_LAST
 from core.state.columns import Family, NumberColumn
+from core.state.compiling import kernel
 from core.state.hashing import PairTable
 
 
@@ -37,14 +37,14 @@ def candidate_columns(schema: Schema) -> list[NumberColumn]:
     ]
 
 
-@njit(cache=True)
+@kernel()
 def previous_object(trail: NDArray[np.int32]) -> int:
     """The object of the user's previous meeting or like, 0 if there was none."""
     ring = len(trail) - RECENT
     return int(trail[ring + (trail[MET] - 1) % RECENT]) if trail[MET] > 0 else 0
 
 
-@njit(cache=True)
+@kernel()
 def read_request(
     trail: NDArray[np.int32], context: NDArray[np.int32], out: NDArray[np.float32], k: int
 ) -> int:
@@ -58,7 +58,7 @@ def read_request(
     return k + len(context)
 
 
-@njit(cache=True)
+@kernel()
 def read_pair(
     pair: np.int64, user_object: PairTable, since_origin: float, out: NDArray[np.float32], k: int
 ) -> int:
@@ -71,7 +71,7 @@ def read_pair(
     return k + 2
 
 
-@njit(cache=True)
+@kernel()
 def read_previous(
     before_vector: NDArray[np.float32],
     before_values: NDArray[np.int32],

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from core.schema import Branch, Field, Kind, Schema
 from core.state.columns import Family, NumberColumn
+from core.state.compiling import kernel
 
 
 def _columns(fields: tuple[Field, ...], prefix: str, branch: Branch) -> list[NumberColumn]:
@@ -40,7 +40,7 @@ def candidate_columns(schema: Schema) -> list[NumberColumn]:
     return _columns(schema.object, "object", Branch.OBJECT)
 
 
-@njit(cache=True)
+@kernel()
 def write_numbers(
     numbers: NDArray[np.float64],
     is_time: NDArray[np.bool_],
