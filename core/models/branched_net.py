@@ -51,6 +51,21 @@ class SplitLinear(nn.Module):
         return total
 
 
+class CopiedLinear(nn.Module):
+    """One dense layer without bias for each copy, all in one product."""
+
+    def __init__(self, copies: int, width: int, out: int, *, silent: bool = False) -> None:
+        super().__init__()
+        spread = 0.0 if silent else width**-0.5
+        self.weight = nn.Parameter(torch.empty(copies, width, out).uniform_(-spread, spread))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Copies side by side (n, copies * width) -> (n, copies * out)."""
+        copies, width, _ = self.weight.shape
+        parts = x.view(len(x), copies, width)
+        return torch.einsum("ncw,cwo->nco", parts, self.weight).flatten(1)
+
+
 class BranchedNet(LogitNet):
     """Branches of a net; children add `joint`.
 
@@ -158,13 +173,17 @@ class BranchedNet(LogitNet):
         return self.start_scale * total / known.sum(dim=1).clamp_min(1)
 
     def joint(self, user: Tensor, object_: Tensor, context: Tensor) -> Tensor:
-        """What to add to `start` (n,), of n rows; the user's branch may be one row for all."""
+        """What each copy adds to `start` (n, copies); the user's branch may be one row for all."""
         raise NotImplementedError
 
     def forward(self, batch: FeatureBatch) -> Tensor:
-        """Logits (n,)."""
+        """Logits (n,): the mean of the votes."""
+        return self.votes(batch).mean(dim=1)
+
+    def votes(self, batch: FeatureBatch) -> Tensor:
+        """Logits of each copy (n, copies)."""
         joint = self.joint(self.user(batch), self.object(batch), self.context(batch))
-        return self.start(batch) + joint
+        return self.start(batch)[:, None] + joint
 
     def tables(self) -> list[nn.Parameter]:
         """The embedding tables, which have a weight decay of their own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from core.models.branched_net import BranchedNet, SplitLinear
+from core.models.branched_net import BranchedNet, CopiedLinear, SplitLinear
 from core.models.codebook import Codebook
 from core.models.net_inputs import Standardiser
 from core.models.settings import NetSettings
@@ -34,19 +34,25 @@ class FeluNet(BranchedNet):
         codebook: Codebook,
     ) -> None:
         super().__init__(columns, settings, standardiser, codebook)
-        hidden = 2 * settings.width
-        self.blocks = SplitLinear(self.joint_widths, 3 * hidden)
-        self.carry = nn.ModuleList(nn.Linear(i * hidden, hidden, bias=False) for i in (1, 2))
-        self.ends = nn.ModuleList(self.hidden(hidden) for _ in range(3))
+        hidden, copies = 2 * settings.width, settings.copies
+        self.blocks = SplitLinear(self.joint_widths, 3 * copies * hidden)
+        # From p0 to p1, from p0 to p2, from p1 to p2.
+        self.carry = nn.ModuleList(CopiedLinear(copies, hidden, hidden) for _ in range(3))
+        self.ends = nn.ModuleList(self.hidden(copies * hidden) for _ in range(3))
         self.dropout = nn.Dropout(settings.dropout)
-        self.head = SplitLinear((*self.joint_widths, hidden, hidden, hidden), 1, silent=True)
+        self.head = SplitLinear(self.joint_widths, copies, silent=True)
+        self.head_ends = nn.ModuleList(
+            CopiedLinear(copies, hidden, 1, silent=True) for _ in range(3)
+        )
 
     def joint(self, user: Tensor, object_: Tensor, context: Tensor) -> Tensor:
-        """What to add to `start` (n,)."""
+        """What each copy adds to `start` (n, copies)."""
         parts = self.joint_parts(user, object_, context)
         first, second, third = torch.chunk(self.blocks(parts), 3, dim=1)
         p0 = self.ends[0](first)
         p1 = self.ends[1](second + self.carry[0](p0))
-        p2 = self.ends[2](third + self.carry[1](torch.cat([p0, p1], dim=1)))
-        logits: Tensor = self.head([self.dropout(part) for part in (*parts, p0, p1, p2)])
-        return logits.squeeze(1)
+        p2 = self.ends[2](third + self.carry[1](p0) + self.carry[2](p1))
+        votes: Tensor = self.head([self.dropout(part) for part in parts])
+        for end, block in zip(self.head_ends, (p0, p1, p2), strict=True):
+            votes = votes + end(self.dropout(block))
+        return votes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from core.models.branched_net import BranchedNet, SplitLinear
+from core.models.branched_net import BranchedNet, CopiedLinear, SplitLinear
 from core.models.codebook import Codebook
 from core.models.net_inputs import Standardiser
 from core.models.settings import NetSettings
@@ -33,19 +33,21 @@ class JennNet(BranchedNet):
         codebook: Codebook,
     ) -> None:
         super().__init__(columns, settings, standardiser, codebook)
-        hidden = 2 * settings.width
-        self.blocks = SplitLinear(self.joint_widths, 3 * hidden)
-        self.carry = nn.ModuleList(nn.Linear(hidden, hidden, bias=False) for _ in range(2))
-        self.ends = nn.ModuleList(self.hidden(hidden) for _ in range(3))
+        hidden, copies = 2 * settings.width, settings.copies
+        self.blocks = SplitLinear(self.joint_widths, 3 * copies * hidden)
+        self.carry = nn.ModuleList(CopiedLinear(copies, hidden, hidden) for _ in range(2))
+        self.ends = nn.ModuleList(self.hidden(copies * hidden) for _ in range(3))
         self.dropout = nn.Dropout(settings.dropout)
-        self.head = SplitLinear((*self.joint_widths, hidden), 1, silent=True)
+        self.head = SplitLinear(self.joint_widths, copies, silent=True)
+        self.head_end = CopiedLinear(copies, hidden, 1, silent=True)
 
     def joint(self, user: Tensor, object_: Tensor, context: Tensor) -> Tensor:
-        """What to add to `start` (n,)."""
+        """What each copy adds to `start` (n, copies)."""
         parts = self.joint_parts(user, object_, context)
         first, second, third = torch.chunk(self.blocks(parts), 3, dim=1)
         x0 = self.ends[0](first)
         x1 = self.ends[1](second + self.carry[0](x0))
         x2 = self.ends[2](third + self.carry[1](x1))
-        logits: Tensor = self.head([self.dropout(part) for part in (*parts, x2)])
-        return logits.squeeze(1)
+        votes: Tensor = self.head([self.dropout(part) for part in parts])
+        ends: Tensor = self.head_end(self.dropout(x2))
+        return votes + ends

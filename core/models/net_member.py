@@ -63,7 +63,7 @@ class NetModel:
         return self._rows(
             batch,
             lambda chunk, user, object_: (
-                net.start(chunk) + net.joint(user, object_, net.context(chunk))
+                net.start(chunk) + net.joint(user, object_, net.context(chunk)).mean(dim=1)
             ),
         )
 

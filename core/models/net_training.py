@@ -119,8 +119,9 @@ def _run_epoch(
         for group in optimiser.param_groups:
             group["lr"] = net.settings.rate(done)
         rows_seen += len(batch)
-        labels = torch.from_numpy(batch.labels).to(device)
-        loss = functional.binary_cross_entropy_with_logits(net(batch.features), labels)
+        votes = net.votes(batch.features)
+        labels = torch.from_numpy(batch.labels).to(device)[:, None].expand_as(votes)
+        loss = functional.binary_cross_entropy_with_logits(votes, labels)
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()

@@ -62,6 +62,9 @@ class NetSettings:
     width: int = 32
     """K: branches end in K, hidden layers have 2K. The winner's 74 learn by heart what a log of
     some hundred thousand rows says (docs/experiments.md)."""
+    copies: int = 4
+    """Joint parts over the same branches, each trained on its own and averaged: what one learns by
+    chance the others do not (after TabM, Gorishniy 2024)."""
     embedding: int = 8
     """Width of the embedding of one code."""
     max_codes: int = 32

@@ -16,7 +16,7 @@ from core.models.codebook import fit_codebook
 from core.models.felu import FeluNet
 from core.models.jenn import JennNet
 from core.models.net_inputs import fit_standardiser
-from core.models.net_training import log_loss, masked_batches, predict_rows
+from core.models.net_training import log_loss, masked_batches, predict_rows, train_net
 from core.models.weight_average import WeightAverage
 from core.schema import Branch
 from core.state.columns import Columns, Family, FeatureBatch, NumberColumn
@@ -201,6 +201,22 @@ def test_averaged_weights_forget_the_first_ones_and_follow() -> None:
         seen.append(float(average.weights()["start_scale"]))
     # Shares of the newest: 1, 2/3, 1/2, 2/5, 1/3, and never less than 1/4.
     np.testing.assert_allclose(seen, [6.0, 10.0, 5.0, 3.0, 2.0], rtol=1e-6)
+
+
+def test_copies_learn_apart_and_the_net_says_their_mean() -> None:
+    rows = examples(400)
+    codebook = fit_codebook(COLUMNS, rows.features.codes)
+    standardiser = fit_standardiser(rows.features.numbers, seed=0)
+    for net in (JennNet, FeluNet):
+        fresh = net(COLUMNS, replace(SETTINGS, copies=3), standardiser, codebook)
+        train_net(fresh, rows, None, seed=0, epochs=2, progress=None)
+        with torch.inference_mode():
+            votes = fresh.votes(rows.features).numpy()
+        assert votes.shape == (400, 3)
+        assert len(np.unique(votes.round(6), axis=1).T) == 3
+        np.testing.assert_allclose(
+            predict_rows(fresh, rows.features), votes.mean(axis=1), rtol=0, atol=1e-5
+        )
 
 
 def test_felu_has_fewer_parameters_than_jenn() -> None:
