@@ -194,3 +194,11 @@ __all__ = [
     "new_state",
     "random_tables",
 ]
+
+
+def plant_tastes(state: State, seed: int) -> None:
+    """Vectors as of a fit to people with strong tastes, which random logs do not have."""
+    totals, objects = state.arrays.totals, state.arrays.objects
+    objects.vector[1:] = np.random.default_rng(seed).normal(0.0, 0.4, objects.vector[1:].shape)
+    totals.taste_basis[:] = np.eye(len(totals.taste_information))
+    totals.taste_information[:] = 0.1

@@ -18,7 +18,6 @@ from core.state.beliefs import (
     PAIR_VARIANCE,
 )
 from core.state.columns import FeatureBatch
-from core.state.latent_fit import fit_latent
 from core.state.replay import Replay
 from core.state.state import NOBODY, Event, State
 from core.testing_logs import (
@@ -26,6 +25,7 @@ from core.testing_logs import (
     SMALL_SCHEMA,
     context_of,
     new_state,
+    plant_tastes,
     random_tables,
 )
 
@@ -77,7 +77,7 @@ def test_every_belief_equals_a_kalman_step_in_plain_python() -> None:
     replay = Replay(state, state.log_arrays(log))
     wanted = np.ones(len(log), bool)
     first = replay.run(60, wanted)[1]
-    fit_latent(state, seed=1)
+    plant_tastes(state, seed=1)
     numbers = np.concatenate([first, replay.run(len(log), wanted)[1]])
     names = [c.name for c in state.columns.numbers]
     got = {

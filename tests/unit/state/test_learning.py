@@ -13,11 +13,17 @@ from core.log import EventLog, LabelRule, TieRule, build_log
 from core.schema import Branch
 from core.state.arrays import FACTORS
 from core.state.columns import Family
-from core.state.latent_fit import fit_latent
 from core.state.learning import DECAY, FACTOR_STEP, START, WEIGHT_STEP
 from core.state.replay import Replay
 from core.state.state import NOBODY, State
-from core.testing_logs import HORIZON_S, SMALL_SCHEMA, context_of, new_state, random_tables
+from core.testing_logs import (
+    HORIZON_S,
+    SMALL_SCHEMA,
+    context_of,
+    new_state,
+    plant_tastes,
+    random_tables,
+)
 
 Key = tuple[str, str]
 """Field and value: what has a weight and factors."""
@@ -110,7 +116,7 @@ def replayed(log: EventLog, fit_before: int | None = None) -> tuple[State, NDArr
     parts = []
     if fit_before is not None:
         parts.append(replay.run(fit_before, wanted)[1])
-        fit_latent(state, seed=1)
+        plant_tastes(state, seed=1)
     parts.append(replay.run(len(log), wanted)[1])
     replay.finish(float(log.time_s[-1]) + 2 * HORIZON_S)
     return state, np.concatenate(parts)
