@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.recommend.contracts import Proposals, Query
-from core.state.arrays import COUNT, DECAYED, DISTINCT, LAST
-from core.state.families.latent import taste
+from core.state.arrays import COUNT, DECAYED, LAST
+from core.state.families.latent import taste_of_all
 from core.state.state import NOBODY
 
 NONE = Proposals(np.zeros(0, np.int32))
@@ -86,8 +86,7 @@ class LatentNearest:
     def propose(self, query: Query, limit: int) -> Proposals:
         """By product of taste and vector; nothing for users who have met or liked nothing."""
         users, objects = query.state.arrays.users, query.state.arrays.objects
-        met = max(users.counts[query.user, DISTINCT], 1.0)  # a like pulls without a meeting
-        liked = taste(users.vector[query.user], 1.0, met, query.state.arrays.totals)
+        liked = taste_of_all(query.user, users, query.state.arrays.totals)
         if not liked.any():
             return NONE
         scores = objects.vector @ liked.astype(np.float32)

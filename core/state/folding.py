@@ -21,7 +21,7 @@ from core.state.arrays import (
     Values,
 )
 from core.state.compiling import allocating_kernel, kernel
-from core.state.families.latent import SMOOTHING, match, taste, tastes
+from core.state.families.latent import SMOOTHING, match, taste, taste_of_late
 
 
 @kernel()
@@ -73,7 +73,7 @@ def match_now(
     half_life: float,
 ) -> float:
     """Product of what a user likes lately and an object."""
-    _, liked = tastes(user, now, users, totals, half_life)
+    liked = taste_of_late(user, now, users, totals, half_life)
     product, _ = match(liked, objects.vector[obj])
     return product
 

@@ -18,7 +18,7 @@ from core.state.arrays import (
     Values,
 )
 from core.state.columns import Family, NumberColumn
-from core.state.compiling import allocating_kernel, kernel
+from core.state.compiling import allocating_kernel
 
 SMOOTHING = 50.0
 """Pseudo-meetings by which rows and columns are regularised, and means drawn to their start."""
@@ -59,20 +59,19 @@ def candidate_columns(schema: Schema) -> list[NumberColumn]:
 
 
 @allocating_kernel()
-def tastes(
+def taste_of_all(user: int, users: Users, totals: Totals) -> NDArray[np.float64]:
+    """(LATENT,) what a user likes, by all that they met; a like pulls without a meeting."""
+    return taste(users.vector[user], 1.0, max(users.counts[user, DISTINCT], 1.0), totals)
+
+
+@allocating_kernel()
+def taste_of_late(
     user: int, now: float, users: Users, totals: Totals, half_life: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(LATENT,) what the user likes, by all that they met and by what they met lately."""
+) -> NDArray[np.float64]:
+    """(LATENT,) what a user likes, by what they met lately."""
     recent = users.recent[user]
-    of_all = taste(users.vector[user], 1.0, _met(user, users), totals)
     left = decay(now - users.recent_at[user], half_life) if recent[LATENT] > 0.0 else 0.0
-    return of_all, taste(recent[:LATENT], left, recent[LATENT] * left, totals)
-
-
-@kernel()
-def _met(user: int, users: Users) -> float:
-    """How many objects a user's sum of vectors holds: a like pulls without a meeting."""
-    return float(max(users.counts[user, DISTINCT], 1.0))
+    return taste(recent[:LATENT], left, recent[LATENT] * left, totals)
 
 
 @allocating_kernel()
@@ -116,7 +115,7 @@ def read_user(
     user: int, users: Users, totals: Totals, shape: Shape, out: NDArray[np.float32], k: int
 ) -> int:
     """See `user_columns`."""
-    liked = taste(users.vector[user], 1.0, _met(user, users), totals)
+    liked = taste_of_all(user, users, totals)
     for i in range(LATENT):
         out[k + i] = liked[i]
     k += LATENT
@@ -144,7 +143,8 @@ def read_candidates(
     Returns:
         The column of the product with what the user likes lately, which the online learner takes.
     """
-    liked, liked_lately = tastes(user, now, users, totals, shape.taste_half_life[0])
+    liked = taste_of_all(user, users, totals)
+    liked_lately = taste_of_late(user, now, users, totals, shape.taste_half_life[0])
     facet_vector = users.facet_vector[user]
     met_values = users.distinct[user, shape.main_facet[0]] + SMOOTHING
     for row in range(len(objs)):
