@@ -45,6 +45,25 @@ class Field:
 
 
 @dataclass(frozen=True)
+class EffectVariances:
+    """How far effects on the log-odds of a return are believed to lie from 0 before any label.
+
+    Variances; see `core.state.beliefs`. Chosen on the tune blocks of a domain's logs.
+    """
+
+    user: float = 0.1
+    object: float = 0.1
+    value: float = 0.1
+    """Of a category value of a user or an object."""
+    context: float = 0.01
+    """Of a context value."""
+    user_facet: float = 0.05
+    """Of a user in a facet value."""
+    user_context: float = 0.003
+    """Of a user in a context value."""
+
+
+@dataclass(frozen=True)
 class Schema:
     """The fields of a domain. Order is meaning: columns of the features follow it."""
 
@@ -62,6 +81,8 @@ class Schema:
     """Half-life of matured labels in the outcome rates, in seconds."""
     taste_half_life_s: float = 20 * 86400.0
     """Half-life of what a user met, in the user's taste of late, in seconds."""
+    effect_variances: EffectVariances = EffectVariances()
+    """What the online beliefs begin with."""
 
     def __post_init__(self) -> None:
         for branch in Branch:

@@ -18,6 +18,9 @@ MIN_PER_CLASS = 10
 SHARE_ROWS = 300.0
 """Rows that the pull towards equal shares of the members weighs as much as: members agree so much
 that some hundred rows say nothing about which of them is better (docs/experiments.md)."""
+LEAST_SHARE = 0.1
+"""No member counts for less than this much of an equal share: where a stack block says that none is
+of use, the ensemble still ranks as its members do."""
 SCALE_ROWS = 50.0
 """Rows that the pull of the common scale towards 1, members being calibrated, weighs as much as."""
 
@@ -85,10 +88,10 @@ def fit_stack(
 ) -> Stack:
     """Fit on member logits (n, members) of a later block than the members' own.
 
-    Maximum likelihood under coefficients of at least 0. Logits count by their spread, and shares of
-    the members are pulled towards equal ones, as if SHARE_ROWS rows more had been seen; how steep
-    and how high the whole is stays nearly free. NotEnoughDataError when either label is too rare
-    to say anything.
+    Maximum likelihood under coefficients of at least LEAST_SHARE of an equal one. Logits count by
+    their spread, and shares of the members are pulled towards equal ones, as if SHARE_ROWS rows
+    more had been seen; how steep and how high the whole is stays nearly free. NotEnoughDataError
+    when either label is too rare to say anything.
     """
     positives = int(np.count_nonzero(labels > 0.5))
     if min(positives, len(labels) - positives) < MIN_PER_CLASS:
@@ -116,7 +119,7 @@ def fit_stack(
         slope = design.T @ (expit(logits) - labels) + precision @ off
         return float(value) / len(labels), slope / len(labels)
 
-    bounds = [(0.0, None)] * n_members + [(None, None)]
+    bounds = [(LEAST_SHARE / n_members, None)] * n_members + [(None, None)]
     found = minimize(
         loss, prior, jac=True, method="L-BFGS-B", bounds=bounds,
         options={"maxiter": 1000, "ftol": 1e-14, "gtol": 1e-9},

@@ -178,6 +178,8 @@ class Shape(NamedTuple):
     """(1,)"""
     taste_half_life: NDArray[np.float64]
     """(1,)"""
+    effect_variances: NDArray[np.float64]
+    """(6,) of `core.schema.EffectVariances`, in its order."""
     user_is_time: NDArray[np.bool_]
     """(user number fields,) whether it is a timestamp."""
     object_is_time: NDArray[np.bool_]

@@ -1,9 +1,9 @@
 """The online learner's beliefs: a Gaussian over each effect, narrowed by each label as it matures.
 
 An effect adds to the logit of a label. There is one of each user, object and category value, one of
-each (user, facet value), one of how well the object matched what the user likes lately, and one of
-everything. Before any label an effect is believed to be 0, give or take the root of its prior
-variance; a label shifts each effect of its event by the share that the effect has in the doubt
+each (user, facet value) and (user, context value), one of how well the object matched what the user
+likes lately, and one of everything. Before any label an effect is believed to be 0, give or take
+the root of its prior variance (`core.schema.EffectVariances`); a label shifts each effect of its event by the share that the effect has in the doubt
 about all of them, and narrows it by what it told (one step of an extended Kalman filter without
 covariances, as in Graepel et al., 2010, with a logistic link). So rare things keep to what is known
 of the common ones: a rate smoothed by all levels at once.
@@ -20,6 +20,7 @@ from core.state.arrays import (
     MEAN,
     UV_MEAN,
     Objects,
+    Shape,
     Totals,
     Users,
     Values,
@@ -27,12 +28,8 @@ from core.state.arrays import (
 from core.state.compiling import allocating_kernel, kernel
 from core.state.hashing import PairTable, find, find_or_add, pair_key
 
-ENTITY_VARIANCE = 0.1
-"""Prior variance of the effect of a user, an object, and a category value of either."""
-CONTEXT_VARIANCE = 0.01
-"""Of a context value."""
-PAIR_VARIANCE = 0.05
-"""Of a user in a facet value."""
+OF_USER, OF_OBJECT, OF_VALUE, OF_CONTEXT, OF_FACET, OF_USUAL = range(6)
+"""Places in `Shape.effect_variances`; the last is that of a user in a context value."""
 BIAS_VARIANCE = 4.0
 """Of everything, and of the match."""
 BIAS_FLOOR = 2e-4
@@ -69,18 +66,19 @@ def add_values(
 @kernel()
 def add_pairs(
     user: int,
-    facet_values: NDArray[np.int32],
+    chosen: NDArray[np.int32] | NDArray[np.int64],
     user_value: PairTable,
+    prior: float,
     effects: NDArray[np.float64],
 ) -> None:
-    """Add the effects of a user in the facet values of an object."""
-    for value in facet_values:
+    """Add the effects of a user in values of an object's facets, or of the context."""
+    for value in chosen:
         if value != 0:
             pair = find(user_value, pair_key(user, value))
             if pair < 0:
-                effects[1] += PAIR_VARIANCE
+                effects[1] += prior
             else:
-                add_effect(user_value.rows[pair], UV_MEAN, PAIR_VARIANCE, effects)
+                add_effect(user_value.rows[pair], UV_MEAN, prior, effects)
 
 
 @kernel()
@@ -105,7 +103,7 @@ def believe(
     context: NDArray[np.int64],
     match: float,
     label: float,
-    facet_slots: int,
+    shape: Shape,
     totals: Totals,
     users: Users,
     objects: Objects,
@@ -114,14 +112,16 @@ def believe(
 ) -> None:
     """One step on a label that has matured; `match` is that of when the event happened."""
     effects = np.zeros(2)
-    facet_values = objects.values[obj, :facet_slots]
+    prior = shape.effect_variances
+    facet_values = objects.values[obj, : shape.facet_start[-1]]
     add_shared(totals, match, effects)
-    add_effect(users.weights[user], MEAN, ENTITY_VARIANCE, effects)
-    add_values(users.values[user], values, ENTITY_VARIANCE, effects)
-    add_effect(objects.weights[obj], MEAN, ENTITY_VARIANCE, effects)
-    add_values(objects.values[obj], values, ENTITY_VARIANCE, effects)
-    add_values(context, values, CONTEXT_VARIANCE, effects)
-    add_pairs(user, facet_values, user_value, effects)
+    add_effect(users.weights[user], MEAN, prior[OF_USER], effects)
+    add_values(users.values[user], values, prior[OF_VALUE], effects)
+    add_effect(objects.weights[obj], MEAN, prior[OF_OBJECT], effects)
+    add_values(objects.values[obj], values, prior[OF_VALUE], effects)
+    add_values(context, values, prior[OF_CONTEXT], effects)
+    add_pairs(user, facet_values, user_value, prior[OF_FACET], effects)
+    add_pairs(user, context, user_value, prior[OF_USUAL], effects)
 
     expected = 1.0 / (1.0 + np.exp(-blurred(effects)))
     told = expected * (1.0 - expected)
@@ -129,15 +129,27 @@ def believe(
     step = np.array([(label - expected) * gain, told * gain])
 
     _shift_shared(totals.learner, match, step)
-    _shift(users.weights[user], MEAN, ENTITY_VARIANCE, step)
-    _shift_values(users.values[user], values, ENTITY_VARIANCE, step)
-    _shift(objects.weights[obj], MEAN, ENTITY_VARIANCE, step)
-    _shift_values(objects.values[obj], values, ENTITY_VARIANCE, step)
-    _shift_values(context, values, CONTEXT_VARIANCE, step)
-    for value in facet_values:
+    _shift(users.weights[user], MEAN, prior[OF_USER], step)
+    _shift_values(users.values[user], values, prior[OF_VALUE], step)
+    _shift(objects.weights[obj], MEAN, prior[OF_OBJECT], step)
+    _shift_values(objects.values[obj], values, prior[OF_VALUE], step)
+    _shift_values(context, values, prior[OF_CONTEXT], step)
+    _shift_pairs(user, facet_values, user_value, prior[OF_FACET], step)
+    _shift_pairs(user, context, user_value, prior[OF_USUAL], step)
+
+
+@kernel()
+def _shift_pairs(
+    user: int,
+    chosen: NDArray[np.int32] | NDArray[np.int64],
+    user_value: PairTable,
+    prior: float,
+    step: NDArray[np.float64],
+) -> None:
+    for value in chosen:
         if value != 0:
             pair = find_or_add(user_value, pair_key(user, value))
-            _shift(user_value.rows[pair], UV_MEAN, PAIR_VARIANCE, step)
+            _shift(user_value.rows[pair], UV_MEAN, prior, step)
 
 
 @kernel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import astuple
 
 import numpy as np
 
@@ -40,6 +41,7 @@ def shape_of(schema: Schema) -> Shape:
         half_lives=np.array(schema.half_lives_s),
         outcome_half_life=np.array([schema.outcome_half_life_s]),
         taste_half_life=np.array([schema.taste_half_life_s]),
+        effect_variances=np.array(astuple(schema.effect_variances)),
         user_is_time=np.array([f.kind is Kind.TIMESTAMP for f in number_fields(schema.user)], bool),
         object_is_time=np.array(
             [f.kind is Kind.TIMESTAMP for f in number_fields(schema.object)], bool

@@ -86,7 +86,7 @@ def read_numbers(
     user_rate, evidence = outcome.single_rate(counts, time, half_life, log_rate)
     first[k], first[k + 1] = user_rate, evidence
     k = latent.read_user(user, s.users, s.totals, s.shape, first, k + 2)
-    k = online.read_user(user, s.users, s.values, first, k)
+    k = online.read_user(user, s.users, s.values, s.shape, first, k)
 
     k = affinity.read_request(
         user, counts[COUNT], context, value_counts, events, s.user_value, first, k
@@ -105,7 +105,7 @@ def read_numbers(
         k,
     )
     k = sequence.read_request(trail, context, first, k)
-    k = online.read_request(context, s.values, first, k)
+    k = online.read_request(user, context, s.values, s.user_value, s.shape, first, k)
 
     user_repeat_share = activity.repeat_share(counts[REPEATS], counts[COUNT], 0.0)
 
@@ -192,7 +192,7 @@ def read_numbers(
         user,
         objects,
         context,
-        facet_start[-1],
+        s.shape,
         s.totals,
         s.users,
         s.objects,

@@ -121,7 +121,7 @@ def advance(s: StateArrays, time: float, labels_out: NDArray[np.int8]) -> None:
             entry[P_CONTEXT:],
             p.match[slot],
             label,
-            s.shape.facet_start[-1],
+            s.shape,
             s.totals,
             s.users,
             s.objects,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.schema import Field, Kind, Schema
+from core.schema import EffectVariances, Field, Kind, Schema
 
 SCHEMA = Schema(
     user=(
@@ -35,4 +35,7 @@ SCHEMA = Schema(
     ),
     main_facet="artist",
     pools=("royalty_free",),
+    effect_variances=EffectVariances(
+        user=0.2, object=0.2, value=0.01, context=0.05, user_facet=0.005, user_context=0.015
+    ),
 )

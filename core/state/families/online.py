@@ -6,10 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.schema import Branch, Schema
-from core.state.arrays import MEAN, Objects, Totals, Users, Values
+from core.state.arrays import MEAN, Objects, Shape, Totals, Users, Values
 from core.state.beliefs import (
-    CONTEXT_VARIANCE,
-    ENTITY_VARIANCE,
+    OF_CONTEXT,
+    OF_FACET,
+    OF_OBJECT,
+    OF_USER,
+    OF_USUAL,
+    OF_VALUE,
     add_effect,
     add_pairs,
     add_shared,
@@ -29,16 +33,19 @@ def user_columns(schema: Schema) -> list[NumberColumn]:
 
 
 def request_columns(schema: Schema) -> list[NumberColumn]:
-    """The effect of the context's values."""
+    """The effect of the context's values, and of the user in them."""
     del schema
-    return [NumberColumn("context_effect", Family.ONLINE, Branch.CONTEXT, needs_context=True)]
+    return [
+        NumberColumn("context_effect", Family.ONLINE, Branch.CONTEXT, needs_context=True),
+        NumberColumn("user_context_effect", Family.ONLINE, Branch.CONTEXT, needs_context=True),
+    ]
 
 
 def candidate_columns(schema: Schema) -> list[NumberColumn]:
     """Logits without the pairs of fields, with them, and with the context; then of the beliefs.
 
     Of the latter: the effects of the object and its values, and of the user in its facet values;
-    the logit of all but the context, and the standard deviation of what it sums.
+    the logit of all but the context, the standard deviation of what it sums, and the logit of all.
     """
     del schema
     return [
@@ -50,33 +57,58 @@ def candidate_columns(schema: Schema) -> list[NumberColumn]:
         NumberColumn("user_facets_effect", Family.ONLINE, Branch.CONTEXT),
         NumberColumn("belief_logit", Family.ONLINE, Branch.CONTEXT),
         NumberColumn("belief_deviation", Family.ONLINE, Branch.CONTEXT),
+        NumberColumn("belief_context_logit", Family.ONLINE, Branch.CONTEXT, needs_context=True),
     ]
 
 
 @allocating_kernel()
-def _user_effects(user: int, users: Users, values: Values) -> NDArray[np.float64]:
+def _user_effects(user: int, users: Users, values: Values, shape: Shape) -> NDArray[np.float64]:
+    """(2,) mean and variance of the effects of the user and their values."""
     effects = np.zeros(2)
-    add_effect(users.weights[user], MEAN, ENTITY_VARIANCE, effects)
-    add_values(users.values[user], values, ENTITY_VARIANCE, effects)
+    add_effect(users.weights[user], MEAN, shape.effect_variances[OF_USER], effects)
+    add_values(users.values[user], values, shape.effect_variances[OF_VALUE], effects)
     return effects
 
 
 @allocating_kernel()
-def read_user(user: int, users: Users, values: Values, out: NDArray[np.float32], k: int) -> int:
+def read_user(
+    user: int, users: Users, values: Values, shape: Shape, out: NDArray[np.float32], k: int
+) -> int:
     """See `user_columns`."""
-    out[k] = _user_effects(user, users, values)[0]
+    out[k] = _user_effects(user, users, values, shape)[0]
     return k + 1
 
 
 @allocating_kernel()
+def _context_effects(
+    user: int, context: NDArray[np.int32], values: Values, user_value: PairTable, shape: Shape
+) -> NDArray[np.float64]:
+    """(2, 2) means and variances of the effects of the context, and of the user in it.
+
+    NaN where all of the context is unknown.
+    """
+    effects = np.zeros((2, 2))
+    add_values(context, values, shape.effect_variances[OF_CONTEXT], effects[0])
+    add_pairs(user, context, user_value, shape.effect_variances[OF_USUAL], effects[1])
+    if not context.any():
+        effects[:] = np.nan
+    return effects
+
+
+@allocating_kernel()
 def read_request(
-    context: NDArray[np.int32], values: Values, out: NDArray[np.float32], k: int
+    user: int,
+    context: NDArray[np.int32],
+    values: Values,
+    user_value: PairTable,
+    shape: Shape,
+    out: NDArray[np.float32],
+    k: int,
 ) -> int:
     """See `request_columns`; unknown where all of the context is."""
-    effects = np.zeros(2)
-    add_values(context, values, CONTEXT_VARIANCE, effects)
-    out[k] = effects[0] if context.any() else np.nan
-    return k + 1
+    effects = _context_effects(user, context, values, user_value, shape)
+    out[k], out[k + 1] = effects[0, 0], effects[1, 0]
+    return k + 2
 
 
 @allocating_kernel()
@@ -84,7 +116,7 @@ def read_candidates(
     user: int,
     objs: NDArray[np.int32],
     context: NDArray[np.int32],
-    facet_slots: int,
+    shape: Shape,
     totals: Totals,
     users: Users,
     objects: Objects,
@@ -107,7 +139,9 @@ def read_candidates(
     add_context(context, values, of_request)
     if not context.any():
         of_request[:] = np.nan
-    user_effects = _user_effects(user, users, values)
+    prior = shape.effect_variances
+    user_effects = _user_effects(user, users, values, shape)
+    context_effects = _context_effects(user, context, values, user_value, shape)
     for i in range(len(objs)):
         row, obj = out[i], objs[i]
         match = np.float64(row[match_column])
@@ -119,14 +153,18 @@ def read_candidates(
             row[column + 1] = row[column] + pairs(sums)
             column += 2
         effects[:] = 0.0
-        add_effect(objects.weights[obj], MEAN, ENTITY_VARIANCE, effects)
-        add_values(objects.values[obj], values, ENTITY_VARIANCE, effects)
+        add_effect(objects.weights[obj], MEAN, prior[OF_OBJECT], effects)
+        add_values(objects.values[obj], values, prior[OF_VALUE], effects)
         of_object = effects[0]
-        add_pairs(user, objects.values[obj, :facet_slots], user_value, effects)
+        facet_values = objects.values[obj, : shape.facet_start[-1]]
+        add_pairs(user, facet_values, user_value, prior[OF_FACET], effects)
         row[column] = of_object
         row[column + 1] = effects[0] - of_object
         effects += user_effects
         add_shared(totals, match, effects)
         row[column + 2] = blurred(effects)
         row[column + 3] = np.sqrt(effects[1])
-    return k + 8
+        effects += context_effects[0]
+        effects += context_effects[1]
+        row[column + 4] = blurred(effects)
+    return k + 9

@@ -13,9 +13,6 @@ from core.schema import Branch
 from core.state.beliefs import (
     BIAS_FLOOR,
     BIAS_VARIANCE,
-    CONTEXT_VARIANCE,
-    ENTITY_VARIANCE,
-    PAIR_VARIANCE,
 )
 from core.state.columns import FeatureBatch
 from core.state.replay import Replay
@@ -32,6 +29,8 @@ from core.testing_logs import (
 Effect = tuple[str, ...]
 FACETS = ("artist", "genres")
 
+PRIOR = SMALL_SCHEMA.effect_variances
+
 
 class Reference:
     """One belief an effect, in plain float64 and dictionaries."""
@@ -42,9 +41,10 @@ class Reference:
 
     def variance(self, effect: Effect) -> float:
         """As believed now: the prior before any label."""
-        priors = {"all": BIAS_VARIANCE, "match": BIAS_VARIANCE, "pair": PAIR_VARIANCE}
-        priors |= {"surface": CONTEXT_VARIANCE, "device": CONTEXT_VARIANCE}
-        return self.variances.get(effect, priors.get(effect[0], ENTITY_VARIANCE))
+        priors = {"all": BIAS_VARIANCE, "match": BIAS_VARIANCE, "pair": PRIOR.user_facet}
+        priors |= {"surface": PRIOR.context, "device": PRIOR.context, "usual": PRIOR.user_context}
+        priors |= {"user": PRIOR.user, "object": PRIOR.object}
+        return self.variances.get(effect, priors.get(effect[0], PRIOR.value))
 
     def believed(self, inputs: dict[Effect, float]) -> tuple[float, float]:
         """Mean and variance of the sum of effects, each times its input."""
@@ -87,8 +87,10 @@ def test_every_belief_equals_a_kalman_step_in_plain_python() -> None:
             "object_effect",
             "user_facets_effect",
             "context_effect",
+            "user_context_effect",
             "belief_logit",
             "belief_deviation",
+            "belief_context_logit",
         )
     }
     match = np.nan_to_num(numbers[:, names.index("user_object_recent_dot")].astype(float))
@@ -115,6 +117,7 @@ def test_every_belief_equals_a_kalman_step_in_plain_python() -> None:
             "object": of_object,
             "user_facets": of_pair,
             "context": of_context,
+            "user_context": {("usual", user_id, *i): 1.0 for i in of_context},
             "shared": {("all",): 1.0, ("match",): match[row]},
         }
 
@@ -129,9 +132,13 @@ def test_every_belief_equals_a_kalman_step_in_plain_python() -> None:
         for part in ("user", "object", "user_facets"):
             expected = reference.believed(now[part])[0]
             assert got[f"{part}_effect"][row] == pytest.approx(expected, abs=1e-5)
-        of_context = reference.believed(now["context"])[0] if now["context"] else math.nan
-        assert got["context_effect"][row] == pytest.approx(of_context, abs=1e-5, nan_ok=True)
-        known = {e: x for part in now if part != "context" for e, x in now[part].items()}
+        for part in ("context", "user_context"):
+            expected = reference.believed(now[part])[0] if now[part] else math.nan
+            assert got[f"{part}_effect"][row] == pytest.approx(expected, abs=1e-5, nan_ok=True)
+        every = {e: x for part in now for e, x in now[part].items()}
+        expected = reference.logit(every) if now["context"] else math.nan
+        assert got["belief_context_logit"][row] == pytest.approx(expected, abs=1e-5, nan_ok=True)
+        known = {e: x for part in now if "context" not in part for e, x in now[part].items()}
         assert got["belief_logit"][row] == pytest.approx(reference.logit(known), abs=1e-5)
         deviation = math.sqrt(reference.believed(known)[1])
         assert got["belief_deviation"][row] == pytest.approx(deviation, abs=1e-5)
@@ -163,7 +170,7 @@ def test_before_any_label_nothing_is_believed_and_all_is_in_doubt() -> None:
     state = new_state()
     batch = read(state, "nobody", "nothing")
     assert column(state, batch, "belief_logit") == 0.0
-    expected = math.sqrt(BIAS_VARIANCE + 2 * ENTITY_VARIANCE)
+    expected = math.sqrt(BIAS_VARIANCE + PRIOR.user + PRIOR.object)
     assert column(state, batch, "belief_deviation") == pytest.approx(expected)
 
 
@@ -171,11 +178,11 @@ def test_one_label_is_shared_among_effects_by_their_doubt() -> None:
     """A user without a city and an object without values: three effects, the match is unknown."""
     state = taught(1, label=True)
     batch = read(state, "u0", "song")
-    variance = BIAS_VARIANCE + 2 * ENTITY_VARIANCE
-    shift = ENTITY_VARIANCE * 0.5 / (1.0 + 0.25 * variance)
+    variance = BIAS_VARIANCE + PRIOR.user + PRIOR.object
+    shift = PRIOR.user * 0.5 / (1.0 + 0.25 * variance)
     assert column(state, batch, "user_effect") == pytest.approx(shift)
     assert column(state, batch, "object_effect") == pytest.approx(shift)
-    left = ENTITY_VARIANCE - ENTITY_VARIANCE**2 * 0.25 / (1.0 + 0.25 * variance)
+    left = PRIOR.user - PRIOR.user**2 * 0.25 / (1.0 + 0.25 * variance)
     bias = BIAS_VARIANCE - BIAS_VARIANCE**2 * 0.25 / (1.0 + 0.25 * variance)
     deviation = math.sqrt(bias + 2 * left)
     assert column(state, batch, "belief_deviation") == pytest.approx(deviation)
@@ -201,4 +208,4 @@ def test_an_object_without_labels_is_judged_by_everything_and_keeps_its_own_doub
     batch = read(state, "newcomer", "never met")
     assert column(state, batch, "object_effect") == 0.0
     assert column(state, batch, "belief_logit") > 1.0
-    assert column(state, batch, "belief_deviation") >= math.sqrt(2 * ENTITY_VARIANCE)
+    assert column(state, batch, "belief_deviation") >= math.sqrt(PRIOR.user + PRIOR.object)
