@@ -3,10 +3,11 @@
 An effect adds to the logit of a label. There is one of each user, object and category value, one of
 each (user, facet value) and (user, context value), one of how well the object matched what the user
 likes lately, and one of everything. Before any label an effect is believed to be 0, give or take
-the root of its prior variance (`core.schema.EffectVariances`); a label shifts each effect of its event by the share that the effect has in the doubt
-about all of them, and narrows it by what it told (one step of an extended Kalman filter without
-covariances, as in Graepel et al., 2010, with a logistic link). So rare things keep to what is known
-of the common ones: a rate smoothed by all levels at once.
+the root of its prior variance (`core.schema.EffectVariances`); a label shifts each effect of its
+event by the share that the effect has in the doubt about all of them, and narrows it by what it
+told (one step of an extended Kalman filter without covariances, as in Graepel et al., 2010, with a
+logistic link). So rare things keep to what is known of the common ones: a rate smoothed by all
+levels at once.
 """
 
 from __future__ import annotations
