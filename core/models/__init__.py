@@ -38,7 +38,7 @@ def quick_trainers(compute: Compute) -> Trainers:
         leaves=31,
         bins=63,
         max_categories=63,
-        feature_share=0.4,
+        random_thresholds=False,
     )
     return {
         "jenn": NetTrainer(JennNet, jenn, compute),
@@ -60,7 +60,13 @@ def tiny_trainers(compute: Compute) -> Trainers:
     )
     felu = replace(jenn, batch_norm=True)
     trees = TreeSettings(
-        max_rounds=10, patience=3, learning_rate=0.2, leaves=7, bins=31, max_categories=31
+        max_rounds=10,
+        patience=3,
+        learning_rate=0.2,
+        leaves=7,
+        bins=31,
+        max_categories=31,
+        random_thresholds=False,
     )
     return {
         "jenn": NetTrainer(JennNet, jenn, compute),

@@ -62,7 +62,8 @@ class TreeSettings:
     """Columns drawn for each tree."""
     random_thresholds: bool = True
     """Each split looks at one threshold a column, drawn at random (extremely randomised trees):
-    less is learned by heart where numbers are noisy, a little is lost where they are not."""
+    less is learned by heart where numbers are noisy, a little is lost where they are not. Takes
+    some hundred rounds."""
     row_share: float = 0.9
     """Rows drawn for each tree."""
     max_categories: int = 32

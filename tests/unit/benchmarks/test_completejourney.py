@@ -19,7 +19,8 @@ def purchases(*rows: tuple[float, int, int, int]) -> pd.DataFrame:
     """Rows of (days after the first row, household, product, basket)."""
     frame = pd.DataFrame(rows, columns=["day", "household_id", "product_id", "basket_id"])
     frame["transaction_timestamp"] = BEGIN + pd.to_timedelta(frame.pop("day"), unit="D")
-    return frame.assign(store_id=5, quantity=1, sales_value=2.0)
+    no_offer = dict.fromkeys(("retail_disc", "coupon_disc", "coupon_match_disc"), 0.0)
+    return frame.assign(store_id=5, quantity=1, sales_value=2.0, **no_offer)
 
 
 def examples_of(*rows: tuple[float, int, int, int]) -> list[tuple[str, float, float]]:
@@ -133,3 +134,16 @@ def households(*ids: int) -> pd.DataFrame:
             "kids_count": "3+",
         }
     )
+
+
+def test_quantity_and_offer_of_a_purchase_are_its_context() -> None:
+    rows = purchases(*((float(day), 1, day, day) for day in range(7)))
+    rows["quantity"] = [0, 1, 2, 3, 4, 950, 1]
+    rows["retail_disc"] = [0.0, 0.2, 0.8, 1.0, 3.0, 0.0, -0.1]
+    rows["coupon_disc"] = [0.0] * 5 + [1.0, 0.0]
+    rows.loc[0, "sales_value"] = 0.0
+    events = events_of(rows)
+    assert events["quantity"].tolist() == ["none", "one", "two", "three", "many", "many", "one"]
+    # Two paid: 0.2 off is 9 % of the shelf's price, 0.8 are 29 %, 1 a third, 3 more than half.
+    offers = ["no", "small", "medium", "large", "half off", "coupon", "no"]
+    assert events["offer"].tolist() == offers

@@ -141,8 +141,17 @@ def test_the_family_holds_these_columns() -> None:
     columns = [c for c in new_state().columns.numbers if c.family is Family.ONLINE]
     held = {c.name: c.needs_context for c in columns}
     assert [held[name] for name in NAMES] == [False, False, True, True]
-    effects = {"user_effect", "object_effect", "user_facets_effect", "context_effect"}
-    assert held.keys() - set(NAMES) == effects | {"belief_logit", "belief_deviation"}
+    beliefs = {name: held[name] for name in held.keys() - set(NAMES)}
+    assert beliefs == {
+        "user_effect": False,
+        "object_effect": False,
+        "user_facets_effect": False,
+        "context_effect": True,
+        "user_context_effect": True,
+        "belief_logit": False,
+        "belief_deviation": False,
+        "belief_context_logit": True,
+    }
 
 
 def test_every_forecast_equals_a_factorisation_machine_in_plain_python() -> None:
