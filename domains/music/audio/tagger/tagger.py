@@ -1,0 +1,85 @@
+"""Tagger: hears a few windows of a sound and says which tags they carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import librosa
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from domains.music.audio.tagger.front_end import FrontEnd
+from domains.music.audio.tagger.network import N_FRAMES, Musicnn
+from domains.music.audio.tagger.spectrogram import SAMPLE_RATE, log_mel, n_frames
+from domains.music.audio.tagger.tags import MSD_TAGS, MTT_TAGS
+
+_WEIGHTS = Path(__file__).with_name("weights")
+_TAGS = {"msd": MSD_TAGS, "mtt": MTT_TAGS}
+_WINDOW_S = 3.1
+"""A little more than a window: shorter sounds are repeated up to here."""
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What the tagger makes of a sound, window by window."""
+
+    tags: NDArray[np.float32]
+    """`(n_windows, 50)`, the taggram: probability of each tag."""
+    units: NDArray[np.float32]
+    """`(n_windows, 200)`, the layer before the tags."""
+
+
+class Tagger:
+    """A pretrained tagger; immutable and safe to call from several threads."""
+
+    def __init__(self, name: str, network: Musicnn) -> None:
+        self.tags = _TAGS[name]
+        """Names of the 50 tags, in order."""
+        self._network = network
+        self._front_end = FrontEnd(network)
+
+    @classmethod
+    def load(cls, name: str = "msd") -> Tagger:
+        """Read the weights that ship with Encore: "msd" or "mtt"."""
+        return cls(name, Musicnn.load(_WEIGHTS / f"{name}_musicnn.safetensors"))
+
+    def listen(
+        self, samples: NDArray[np.float32], sample_rate: int, most_windows: int | None = None
+    ) -> Heard:
+        """Hear a sound.
+
+        Args:
+            samples: `(n,)` mono, full scale 1, of at least some milliseconds. A sound shorter than
+                a window (3 s) is repeated until it fills one.
+            sample_rate: Hz.
+            most_windows: hear so many windows, spread evenly over the sound; by default, and if
+                there are no more, one after the other from the beginning.
+        """
+        signal = samples
+        if sample_rate != SAMPLE_RATE:
+            signal = librosa.resample(
+                samples, orig_sr=sample_rate, target_sr=SAMPLE_RATE, res_type="soxr_hq"
+            )
+        shortest = int(_WINDOW_S * SAMPLE_RATE)
+        if len(signal) < shortest:
+            signal = np.resize(signal, shortest)
+        return self.hear(log_mel(signal, window_starts(n_frames(len(signal)), most_windows)))
+
+    def hear(self, windows: NDArray[np.float32]) -> Heard:
+        """Hear windows `(n, N_FRAMES, N_BANDS)` of a spectrogram that `log_mel` made."""
+        front = torch.from_numpy(self._front_end(windows))
+        with torch.inference_mode():
+            tags, units = self._network.back_end(front)
+        return Heard(tags.numpy(), units.numpy())
+
+
+def window_starts(frames: int, most_windows: int | None) -> NDArray[np.int_]:
+    """First frames of the windows heard of a signal of so many frames, at least `N_FRAMES`."""
+    n_whole = frames // N_FRAMES
+    if most_windows is None or n_whole <= most_windows:
+        return np.arange(n_whole) * N_FRAMES
+    centres = (np.arange(most_windows) + 0.5) * frames / most_windows
+    starts: NDArray[np.int_] = np.clip((centres - N_FRAMES / 2).astype(int), 0, frames - N_FRAMES)
+    return starts
