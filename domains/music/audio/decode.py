@@ -59,7 +59,7 @@ def decode_file(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> NDArray[np
     try:
         return decode_path(str(path), limits)
     except OSError as error:
-        raise file_unreadable(path, error.strerror) from error
+        raise file_unreadable(path, error.strerror or str(error)) from error
     except RefusedError as refusal:
         raise file_refused(path, str(refusal)) from refusal
 

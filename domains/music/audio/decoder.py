@@ -301,7 +301,7 @@ def _answer(kind: int, payload: bytes, limits: DecodeLimits) -> tuple[int, memor
         return REFUSED, memoryview(str(refusal).encode())
     except OSError as error:
         return UNREADABLE, memoryview((error.strerror or str(error)).encode())
-    return SAMPLES, memoryview(np.ascontiguousarray(samples)).cast("B")
+    return SAMPLES, np.ascontiguousarray(samples).data.cast("B")
 
 
 def _bound_memory(n_bytes: int) -> None:

@@ -150,7 +150,7 @@ class DecoderProcess:
             view = view[self._process.stdin.write(view) :]
 
     def _receive(self) -> tuple[int, NDArray[np.float32] | str]:
-        status, n_bytes = decoder.FRAME.unpack(self._read(decoder.FRAME.size))
+        status, n_bytes = decoder.FRAME.unpack(self._read(decoder.FRAME.size).data)
         if status == decoder.SAMPLES:
             most = 4 * (int(self._limits.max_seconds * decoder.SAMPLE_RATE) + 1)
             if n_bytes > most or n_bytes % 4:
@@ -162,7 +162,7 @@ class DecoderProcess:
 
     def _read(self, n_bytes: int) -> NDArray[np.uint8]:
         content = np.empty(n_bytes, np.uint8)
-        view = memoryview(content)
+        view = content.data
         stream = self._process.stdout
         assert stream is not None
         while view:

@@ -101,6 +101,10 @@ class AudioIntake:
                 self._launch(slot)
             for slot in slots:
                 self._await(slot)
+        except DecoderStartError:
+            for slot in slots:
+                slot.stop()
+            raise
         finally:
             for slot in slots:
                 self._put_back(slot)
@@ -237,3 +241,6 @@ class AudioIntake:
     def _check_open(self) -> None:
         if self._closed:
             raise NotReadyError("the audio intake is closed: the server is shutting down")
+
+
+__all__ = ["DEFAULT_LIMITS", "AudioIntake", "DecodeLimits", "DecoderStartError"]
