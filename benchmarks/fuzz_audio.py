@@ -2,8 +2,8 @@
 
 python -m benchmarks.fuzz_audio [--files 20000] [--seed 1] [--first 0] [--keep DIR] [--json]
 
-Cuts seeds of one to two seconds from the shipped clips, writes them in every format, damages each
-in one to three ways and decodes it by `AudioIntake` as an upload. Prints how many came to which
+Cuts seeds of 1.5 to 2.5 s from the shipped clips, writes them in every format, damages each in one
+to three ways and decodes it by `AudioIntake` as an upload. Prints how many came to which
 answer, the slowest, how many decoder processes were lost, and memory. Ends with 1 if anything but
 samples or an InvalidRequestError came, or took longer than the limit and a second. File number n is
 the same whichever numbers run before it: `--first n --files 1` repeats it, and `--keep` writes the
@@ -247,6 +247,13 @@ def lie_after_a_landmark(audio: bytes, _seeds: list[bytes], rng: Generator) -> b
     return _overwritten(audio, place, rng)
 
 
+def repeat_a_landmark(audio: bytes, _seeds: list[bytes], rng: Generator) -> bytes:
+    """Pretend thousands of chunks, pages or frames, which some decoders search one by one."""
+    place = int(rng.integers(0, len(audio) + 1))
+    landmark = LANDMARKS[rng.integers(len(LANDMARKS))] + bytes(int(rng.integers(0, 8)))
+    return audio[:place] + landmark * int(rng.integers(1, 20_000)) + audio[place:]
+
+
 def lie_in_the_header(audio: bytes, _seeds: list[bytes], rng: Generator) -> bytes:
     return _overwritten(audio, int(rng.integers(0, 64)), rng)
 
@@ -273,6 +280,7 @@ DAMAGES: tuple[Damage, ...] = (
     noise_behind_a_magic,
     noise_behind_a_header,
     lie_after_a_landmark,
+    repeat_a_landmark,
     lie_in_the_header,
 )
 

@@ -28,18 +28,23 @@ PATIENCE_S = 60.0
 """What has not happened by then never will."""
 
 
-def tone() -> bytes:
+def tone(seconds: int = 2) -> bytes:
     stream = io.BytesIO()
-    wave = 0.5 * np.sin(np.arange(2 * 22_050))
+    wave = 0.5 * np.sin(np.arange(seconds * 22_050))
     soundfile.write(stream, wave, 22_050, format="FLAC")
     return stream.getvalue()
 
 
 def exists(pid: int, zombies: bool) -> bool:
     """Whether the system still lists the process, be it as a zombie."""
-    state = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-    ).stdout.strip()
+    if sys.platform == "linux":  # where small images lack `ps`
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2]
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+    else:
+        command = ["ps", "-o", "stat=", "-p", str(pid)]
+        state = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     return bool(state) and (zombies or not state.startswith("Z"))
 
 
@@ -186,3 +191,32 @@ def test_however_many_die_one_is_left() -> None:
                 intake.decode(tone())
         (last,) = intake.idle_pids()
         assert [pid for pid in pids | {last} if exists(pid, zombies=True)] == [last]
+
+
+def test_under_a_hail_of_kills_each_caller_gets_its_own_answer_or_a_refusal() -> None:
+    seconds = (1, 2, 3, 4)
+    files = [tone(length) for length in seconds]
+    lengths: list[tuple[int, int]] = []
+    refusals: list[str] = []
+    with AudioIntake(n_processes=2) as intake:
+
+        def ask(who: int) -> None:
+            for _ in range(30):
+                try:
+                    lengths.append((len(intake.decode(files[who])), seconds[who] * 22_050))
+                except InvalidRequestError as error:
+                    refusals.append(str(error))
+
+        callers = [threading.Thread(target=ask, args=(who,)) for who in range(len(files))]
+        for caller in callers:
+            caller.start()
+        while any(caller.is_alive() for caller in callers):
+            for pid in intake.idle_pids():  # some are asked meanwhile
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+        assert len(lengths) + len(refusals) == 30 * len(files)
+        assert all(got == expected for got, expected in lengths)
+        assert all("could not survive" in said for said in refusals)
+        intake.warm_up()
+        assert len(intake.idle_pids()) == 2

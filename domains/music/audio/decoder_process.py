@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -117,16 +118,15 @@ class DecoderProcess:
         watch.daemon = True
         watch.start()
         try:
-            self._send(decoder.FRAME.pack(kind, len(payload)))
-            self._send(payload)
-            answer = self._receive()
+            try:
+                self._send(decoder.FRAME.pack(kind, len(payload)))
+                self._send(payload)
+                answer = self._receive()
+            finally:
+                watch.cancel()
+                watch.join()  # so that it cannot kill in the midst of the next request
         except OSError as error:  # the pipe is broken, or ended
-            watch.cancel()
-            watch.join()  # it may just be saying that it was the cause
-            raise DecoderLostError(self._overran) from error
-        finally:
-            watch.cancel()
-            watch.join()  # so that it cannot kill in the midst of the next request
+            raise DecoderLostError(self._overran or self._ended_by_alarm()) from error
         self._midway = False
         return answer
 
@@ -141,6 +141,11 @@ class DecoderProcess:
     def _kill_overrun(self) -> None:
         self._overran = True
         self._process.kill()
+
+    def _ended_by_alarm(self) -> bool:
+        """Whether it ended itself for taking too long, which it does a little after the limit."""
+        self._process.kill()
+        return self._process.wait() == -getattr(signal, "SIGALRM", 0)
 
     def _send(self, content: bytes) -> None:
         assert self._process.stdin is not None
