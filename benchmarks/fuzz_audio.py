@@ -24,7 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +94,7 @@ def main() -> int:
     numbers = range(arguments.first, arguments.first + arguments.files)
     report = run(numbers, arguments.seed, arguments.keep)
     if arguments.json:
-        print(json.dumps(asdict(report) | {"files_per_second": len(numbers) / report.seconds}))
+        print(json.dumps(vars(report) | {"files_per_second": len(numbers) / report.seconds}))
     else:
         show(report, len(numbers))
     return 1 if report.failures else 0
