@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import gzip
+import os
 import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
 
+import librosa
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -90,6 +93,11 @@ def test_a_declared_length_is_not_believed(tone: Samples) -> None:
     assert len(decode_bytes(wav(data, declared=2**32 - 16))) == len(tone)
 
 
+def ogg_page(packet: bytes) -> bytes:
+    """Write the first page of a stream that consists of one short packet."""
+    return b"OggS\0\2" + bytes(20) + bytes([1, len(packet)]) + packet
+
+
 SECOND = (np.sin(np.arange(SAMPLE_RATE)) * 9_999).astype("<i2").tobytes()
 
 
@@ -100,6 +108,18 @@ SECOND = (np.sin(np.arange(SAMPLE_RATE)) * 9_999).astype("<i2").tobytes()
         pytest.param(b"a letter to the editor, not a song", "it is not wav", id="text"),
         pytest.param(bytes(9_999), "it is not wav", id="zeros"),
         pytest.param(b"RIFF", "it is not wav", id="four bytes"),
+        pytest.param(b"PK\x03\x04" + bytes(99), "but a zip archive", id="zip"),
+        pytest.param(gzip.compress(wav(SECOND)), "but a gzip archive", id="gzip"),
+        pytest.param(b" <!DOCTYPE html><p>404</p>", "but a web page", id="html"),
+        pytest.param(b"\xef\xbb\xbf<html><p>404</p>", "but a web page", id="html with mark"),
+        pytest.param(b"\0\0\0\x20ftypM4A " + bytes(99), "but an mp4", id="m4a"),
+        pytest.param(b"\xff\xf1\x50\x80" + bytes(99), "but AAC", id="aac"),
+        pytest.param(b"\xff\xd8\xff\xe0" + bytes(99), "but a picture", id="jpeg"),
+        pytest.param(b"RIFF\0\0\0\0AVI " + bytes(99), "but an avi video", id="avi"),
+        pytest.param(ogg_page(b"\x7fFLAC\1\0"), "but FLAC in ogg", id="ogg flac"),
+        pytest.param(ogg_page(b"\x80theora\3\2"), "but an ogg video", id="ogg theora"),
+        pytest.param(ogg_page(b"Speex   1.2"), "but Speex in ogg", id="ogg speex"),
+        pytest.param(b"garbage" * 9 + wav(SECOND), "it is not wav", id="wav inside garbage"),
         pytest.param(wav(SECOND)[:30], "damaged or cut off", id="header cut off"),
         pytest.param(b"OggS" + bytes(500), "damaged or cut off", id="ogg in name only"),
         pytest.param(b"fLaC" + bytes(500), "damaged or cut off", id="flac in name only"),
@@ -145,6 +165,77 @@ def test_a_flac_file_cut_in_half_is_refused(encode: Encode, tone: Samples) -> No
     assert "damaged or cut off" in violation(audio[: len(audio) // 2])
 
 
+@pytest.mark.parametrize("container", ["WAV", "OGG", "MP3"])
+def test_of_other_files_cut_off_what_is_there_is_decoded(container: str, encode: Encode) -> None:
+    noise = np.random.default_rng(1).uniform(-0.5, 0.5, 10 * SAMPLE_RATE)
+    audio = encode(noise, container)
+    samples = decode_bytes(audio[: len(audio) // 2])
+    assert 4 * SAMPLE_RATE < len(samples) < 6 * SAMPLE_RATE
+    assert "at least 1 s" in violation(audio[: len(audio) // 12])
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_24", "PCM_32", "DOUBLE", "ULAW"])
+def test_every_width_of_sample_is_read(subtype: str, encode: Encode, tone: Samples) -> None:
+    np.testing.assert_allclose(decode_bytes(encode(tone, "WAV", subtype)), tone, atol=0.02)
+
+
+def test_a_clipped_sound_is_still_a_sound(encode: Encode, tone: Samples) -> None:
+    samples = decode_bytes(encode(np.clip(20 * tone, -1, 1)))
+    assert np.mean(np.abs(samples) > 0.9) > 0.9
+
+
+@pytest.mark.parametrize("channels", range(1, 9))
+def test_up_to_eight_channels_are_mixed(channels: int, encode: Encode, tone: Samples) -> None:
+    audio = encode(np.repeat(tone[:, None], channels, axis=1), "FLAC")
+    np.testing.assert_allclose(decode_bytes(audio), tone, atol=1e-4)
+
+
+def test_opus_in_ogg_is_decoded(encode: Encode, tone: Samples) -> None:
+    samples = decode_bytes(encode(np.tile(tone, 2), "OGG", "OPUS", 48_000))
+    assert len(samples) > SAMPLE_RATE
+
+
+def test_megabytes_of_tags_before_an_mp3_are_skipped(encode: Encode, tone: Samples) -> None:
+    n_bytes = 3 << 20
+    size = bytes(n_bytes >> shift & 0x7F for shift in (21, 14, 7, 0))
+    tag = b"ID3\4\0\0" + size + bytes(n_bytes)
+    audio = encode(tone, "MP3")
+    np.testing.assert_array_equal(decode_bytes(tag + audio), decode_bytes(audio))
+
+
+def test_hours_in_a_few_bytes_cost_no_more_than_the_limit(encode: Encode) -> None:
+    rate = 8_000
+    hour = np.zeros(3_600 * rate, np.int16)
+    audio = encode(hour, "FLAC", None, rate)
+    assert len(audio) < 200_000
+    assert "silent" in violation(audio)
+    hour[::7] = 9_999
+    samples = decode_bytes(encode(hour, "FLAC", None, rate))
+    assert len(samples) == 60 * SAMPLE_RATE
+
+
+def test_decoded_samples_are_bounded_over_all_channels(encode: Encode, tone: Samples) -> None:
+    audio = encode(np.repeat(tone[:, None], 4, axis=1), "FLAC")
+    bound = DecodeLimits(max_decoded_samples=5 * SAMPLE_RATE)
+    assert len(decode_bytes(audio, bound)) == 5 * SAMPLE_RATE // 4
+
+
+def test_a_flac_header_that_declares_hours_is_not_believed(encode: Encode, tone: Samples) -> None:
+    audio = bytearray(encode(tone, "FLAC"))
+    audio[8 + 13 : 8 + 18] = bytes([audio[8 + 13] | 0x0F, 255, 255, 255, 255])
+    assert outcome(bytes(audio)) in ALLOWED
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 44_100, 48_000, 192_000])
+def test_the_rate_is_changed_as_librosa_changes_it(rate: int, encode: Encode) -> None:
+    wave = np.random.default_rng(1).normal(scale=0.1, size=rate + 7).astype(np.float32)
+    wave = np.clip(wave, -1, 1)
+    expected = librosa.resample(wave, orig_sr=rate, target_sr=SAMPLE_RATE, res_type="soxr_hq")
+    expected -= expected.mean()
+    samples = decode_bytes(encode(wave, "WAV", "FLOAT", rate))
+    np.testing.assert_array_equal(samples, expected)
+
+
 def test_containers_that_were_not_asked_for_are_refused(encode: Encode, tone: Samples) -> None:
     assert "it is not wav" in violation(encode(tone, "AIFF"))
 
@@ -161,6 +252,13 @@ def test_a_bad_file_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"not a song")
     with pytest.raises(InvalidDataError, match=re.escape("song.mp3: it is not wav")):
         decode_file(path)
+
+
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "endless.wav")
+    for path in (tmp_path, tmp_path / "endless.wav"):
+        with pytest.raises(InvalidDataError, match="not a regular file"):
+            decode_file(path)
 
 
 ALLOWED = ("finite samples", "violation of audio")
