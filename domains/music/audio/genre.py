@@ -1,107 +1,122 @@
-"""A CatBoost model that names the genre of a sound, with the honest figure of how well it does.
+"""GenreModel: CatBoost and a kernel logistic regression, pooled and calibrated on held-out artists.
 
-The figure is taken by holding out whole recordings: two excerpts of one recording are nearly the
-same sound, and one on each side of the line would make any model look good.
+Groups (artists, or recordings) are held out whole: two excerpts of one recording are nearly the same
+sound, and one on each side of the line would make any model look good.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from catboost import CatBoostClassifier, CatBoostError
+from catboost import CatBoostError
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from scipy.optimize import minimize
+from scipy.special import expit, log_softmax, softmax
 
-from core.errors import BundleError, NotEnoughDataError
-from domains.music.audio.features import FEATURE_NAMES
+from core.errors import BundleError
+from domains.music.audio.columns import ColumnKind, Columns
+from domains.music.audio.genre_labels import GenreLabels
+from domains.music.audio.genre_report import GenreReport, judge
+from domains.music.audio.genre_trees import GenreTrees
+from domains.music.audio.kernel_logistic import KernelLogistic
 
-DEMONSTRATION_BELOW = 20
-"""A model is a demonstration while any of its genres has fewer recordings than this."""
-
-_MAX_FOLDS = 20
-_MODEL_FILE = "genre.cbm"
-_REPORT_FILE = "genre.json"
+N_FOLDS = 5
+"""Folds of the tracks on which pooling is fitted and the model judged; smaller sets take more."""
+_FEW = 200
+_FOLDS_OF_FEW = 20
+_TREES_FILE = "genre.cbm"
+_KERNEL_FILE = "genre.safetensors"
+_MODEL_FILE = "genre.json"
 
 
 @dataclass(frozen=True)
-class GenreReport:
-    """What the model was fitted on, and how often it was right on recordings it had not heard."""
+class Pooling:
+    """How the two halves are put together: a weighted sum of logits, and an offset."""
 
-    n_clips: int
-    """Labelled clips that the model was fitted on."""
-    n_recordings: int
-    """Recordings that they were cut from."""
-    n_tested: int
-    """Clips that were held out, each once together with all others of its recording."""
-    n_right: int
-    """How many of them were given their own genre."""
-    n_right_by_commonest: int
-    """How many of them have the commonest genre: the score of always guessing that one."""
-    untested_genres: tuple[str, ...]
-    """Genres with a single recording: without it nothing is left to learn them from."""
-    demonstration: bool
-    """True while a genre has fewer than `DEMONSTRATION_BELOW` recordings."""
+    trees: float = 0.5
+    kernel: float = 0.5
+    offset: float = 0.0
+    """Counts only where genres do not exclude each other."""
+
+    def probabilities(
+        self, trees: NDArray[np.float64], kernel: NDArray[np.float64], several: bool
+    ) -> NDArray[np.float64]:
+        """Pool logits `(n, n_genres)`."""
+        pooled = self.trees * trees + self.kernel * kernel
+        shares: NDArray[np.float64] = (
+            expit(pooled + self.offset) if several else softmax(pooled, axis=1)
+        )
+        return shares
+
+    @classmethod
+    def fit(
+        cls, trees: NDArray[np.float64], kernel: NDArray[np.float64], labels: GenreLabels
+    ) -> Pooling:
+        """Fit on logits of tracks that the halves had not heard: least log-loss."""
+
+        def log_loss(weights: NDArray[np.float64]) -> float:
+            pooled = weights[0] * trees + weights[1] * kernel
+            if labels.several:
+                signed = np.where(labels.marks > 0, 1.0, -1.0) * (pooled + weights[2])
+                return float(np.logaddexp(0.0, -signed).mean())
+            return -float((log_softmax(pooled, axis=1) * labels.marks).sum(axis=1).mean())
+
+        bounds = [(0.05, 5.0), (0.05, 5.0), (-5.0, 5.0) if labels.several else (0.0, 0.0)]
+        found = minimize(log_loss, np.array([0.5, 0.5, 0.0]), bounds=bounds, method="L-BFGS-B")
+        return cls(*(float(value) for value in found.x))
+
+
+@dataclass(frozen=True, eq=False)
+class GenreModel:
+    """A fitted model; made by `fit_genre_model` or `GenreModel.load`, and immutable."""
+
+    genres: tuple[str, ...]
+    several: bool
+    """True if genres do not exclude each other: then probabilities need not sum to 1."""
+    columns: Columns
+    trees: GenreTrees
+    kernel: KernelLogistic
+    pooling: Pooling
+    report: GenreReport
 
     @property
     def note(self) -> str:
         """One line for whoever reads an answer of the model."""
-        kind = "Demonstration only" if self.demonstration else "Genre model"
-        if not self.n_tested:
-            heard = "no genre has two recordings, so it could not be tested"
-        else:
-            heard = (
-                f"on recordings held out it was right for {self.n_right} of {self.n_tested} clips, "
-                f"always guessing the commonest genre for {self.n_right_by_commonest}"
-            )
-        untested = ", ".join(self.untested_genres)
-        alone = f"; not tested, one recording each: {untested}" if untested else ""
-        return (
-            f"{kind}: fitted on {self.n_clips} labelled clips of {self.n_recordings} recordings; "
-            f"{heard}{alone}."
-        )
+        return self.report.note
 
-
-class GenreModel:
-    """A fitted model; made by `fit_genre_model` or `GenreModel.load`, and immutable."""
-
-    def __init__(
-        self, genres: tuple[str, ...], report: GenreReport, classifier: CatBoostClassifier
-    ) -> None:
-        self.genres = genres
-        self.report = report
-        self._classifier = classifier
-
-    def predict_proba(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    def predict_proba(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return probabilities `(n, n_genres)` in the order of `genres`.
 
         Args:
-            features: `(n, n_features)`, columns as `FEATURE_NAMES`; n may be 0.
+            values: `(n, n_columns)`, as `columns`; n may be 0.
         """
-        if not len(features):
+        if not len(values):
             return np.empty((0, len(self.genres)))
-        probabilities = self._classifier.predict_proba(features, thread_count=1)
-        return np.ascontiguousarray(probabilities, dtype=np.float64)
+        return self.pooling.probabilities(
+            self.trees.logits(values, self.several),
+            self.kernel.logits(self.columns, values),
+            self.several,
+        )
 
     def save(self, directory: Path) -> None:
-        """Write `genre.cbm` (CatBoost's own format) and `genre.json` into a directory.
-
-        Equal models write equal bytes: CatBoost's time stamp and random id are blanked.
-        """
-        metadata = self._classifier.get_metadata()
-        metadata["train_finish_time"] = ""
-        metadata["model_guid"] = ""
-        self._classifier.save_model(str(directory / _MODEL_FILE), format="cbm")
+        """Write `genre.cbm`, `genre.safetensors` and `genre.json`; equal models, equal bytes."""
+        self.trees.save(directory / _TREES_FILE)
+        save_file(self.kernel.tensors(), directory / _KERNEL_FILE)
         described = {
             "genres": self.genres,
-            "feature_names": FEATURE_NAMES,
+            "several": self.several,
+            "columns": dict(zip(self.columns.names, self.columns.kinds, strict=True)),
+            "pooling": asdict(self.pooling),
             "report": asdict(self.report),
-            "note": self.report.note,
+            "note": self.note,
         }
-        (directory / _REPORT_FILE).write_text(
+        (directory / _MODEL_FILE).write_text(
             json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )
 
@@ -110,114 +125,96 @@ class GenreModel:
         """Read what `save` wrote.
 
         Raises:
-            BundleError: if a file is missing or damaged, or was made for other features.
+            BundleError: if a file is missing or damaged.
         """
         try:
-            described = json.loads((directory / _REPORT_FILE).read_text(encoding="utf-8"))
-            genres = tuple(str(genre) for genre in described["genres"])
-            report = described["report"]
-            report["untested_genres"] = tuple(report["untested_genres"])
-            classifier = CatBoostClassifier()
-            classifier.load_model(str(directory / _MODEL_FILE), format="cbm")
-            model = cls(genres, GenreReport(**report), classifier)
-            feature_names = tuple(described["feature_names"])
-        except (OSError, ValueError, KeyError, TypeError, CatBoostError) as error:
+            described = json.loads((directory / _MODEL_FILE).read_text(encoding="utf-8"))
+            columns = described["columns"]
+            return cls(
+                tuple(str(genre) for genre in described["genres"]),
+                bool(described["several"]),
+                Columns(tuple(columns), tuple(ColumnKind(kind) for kind in columns.values())),
+                GenreTrees.load(directory / _TREES_FILE),
+                KernelLogistic.of(load_file(directory / _KERNEL_FILE)),
+                Pooling(**described["pooling"]),
+                GenreReport.of(described["report"]),
+            )
+        except (
+            *(OSError, ValueError, KeyError, TypeError, AttributeError),
+            *(CatBoostError, SafetensorError),
+        ) as error:
             raise BundleError(
                 f"the genre model in {directory} cannot be read ({error}): build it again"
             ) from error
-        if feature_names != FEATURE_NAMES or len(classifier.classes_) != len(genres):
-            raise BundleError(
-                f"the genre model in {directory} was made for other features or genres: "
-                "build it again with this version"
-            )
-        return model
+
+    @staticmethod
+    def lies_in(directory: Path) -> bool:
+        """True if a model was saved there."""
+        return (directory / _MODEL_FILE).is_file()
 
 
 def fit_genre_model(
-    features: NDArray[np.float64],
-    genres: Sequence[str],
+    columns: Columns,
+    values: NDArray[np.float64],
+    labels: GenreLabels,
     seed: int,
-    recordings: Sequence[str] | None = None,
+    n_threads: int = 1,
+    progress: Callable[[float], None] | None = None,
 ) -> GenreModel:
-    """Fit the model on all clips, after judging the same recipe on held-out recordings.
+    """Fit the model on all tracks, pooled and judged by folds of groups it had not heard.
 
     Args:
-        features: `(n, n_features)`, columns as `FEATURE_NAMES`.
-        genres: `(n,)`, the genre of each clip.
-        seed: of the columns that each tree may use.
-        recordings: `(n,)`, which recording each clip was cut from; by default each its own.
+        columns: what the columns are.
+        values: `(n, n_columns)`, finite.
+        labels: of the same tracks.
+        seed: of folds, landmarks and trees.
+        n_threads: of the trees.
+        progress: called with the share done, in (0, 1].
 
     Returns:
         The model, carrying its `GenreReport`.
-
-    Raises:
-        NotEnoughDataError: if there are fewer than two genres.
     """
-    names = tuple(sorted(set(genres)))
-    if len(names) < 2:
-        raise NotEnoughDataError(
-            f"a genre model needs clips of at least two genres, got {len(names)}: label more clips"
-        )
-    sources = list(recordings) if recordings is not None else [str(i) for i in range(len(genres))]
-    codes = np.array([names.index(genre) for genre in genres])
-    report = _judge(features, genres, codes, sources, seed)
-    return GenreModel(names, report, _fit(features, codes, len(names), seed))
+    tell = progress or (lambda _: None)
+    folds = labels.folds(_FOLDS_OF_FEW if len(labels) < _FEW else N_FOLDS, seed)
+    n_fits = folds.max() + 2
+    trees_out, kernel_out = np.zeros((2, len(labels), len(labels.genres)))
+    heard = np.zeros(len(labels), dtype=np.bool_)
+    for fold in range(n_fits - 1):
+        held, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        known = labels.rows(rest).marks.any(axis=0)
+        # A genre with a single group cannot be judged: without it nothing is left to learn from.
+        judged = held[(labels.marks[held] <= known).all(axis=1)]
+        if len(judged) and known.sum() > 1:
+            trees, kernel = _halves(columns, values[rest], labels.rows(rest), seed, n_threads)
+            trees_out[judged] = trees.logits(values[judged], labels.several)
+            kernel_out[judged] = kernel.logits(columns, values[judged])
+            heard[judged] = True
+        tell((fold + 1) / n_fits)
+    rows = np.flatnonzero(heard)
+    judged_labels = labels.rows(rows)
+    pooling = (
+        Pooling.fit(trees_out[rows], kernel_out[rows], judged_labels) if len(rows) else Pooling()
+    )
+    report = judge(
+        labels,
+        rows,
+        pooling.probabilities(trees_out[rows], kernel_out[rows], labels.several),
+    )
+    trees, kernel = _halves(columns, values, labels, seed, n_threads)
+    tell(1.0)
+    return GenreModel(
+        labels.genres, labels.several, columns, trees, kernel, pooling, report
+    )
 
 
-def _judge(
-    features: NDArray[np.float64],
-    genres: Sequence[str],
-    codes: NDArray[np.int_],
-    recordings: Sequence[str],
+def _halves(
+    columns: Columns,
+    values: NDArray[np.float64],
+    labels: GenreLabels,
     seed: int,
-) -> GenreReport:
-    pairs = sorted(set(zip(genres, recordings, strict=True)))
-    per_genre = Counter(genre for genre, _ in pairs)
-    testable = [pair for pair in pairs if per_genre[pair[0]] > 1]
-    # In genre order, so that the recordings of a genre fall into different folds and each fold
-    # leaves some of it to learn from. Up to 20 recordings, every fold is one recording.
-    fold_of = {pair: rank % _MAX_FOLDS for rank, pair in enumerate(testable)}
-    folds = np.array([fold_of.get(pair, -1) for pair in zip(genres, recordings, strict=True)])
-    n_right = 0
-    for fold in sorted(set(fold_of.values())):
-        held = folds == fold
-        classifier = _fit(features[~held], codes[~held], len(per_genre), seed)
-        guesses = classifier.predict_proba(features[held], thread_count=1).argmax(axis=1)
-        n_right += int((guesses == codes[held]).sum())
-    tested = Counter(genre for genre, fold in zip(genres, folds, strict=True) if fold >= 0)
-    commonest = Counter(genres).most_common(1)[0][0]
-    return GenreReport(
-        n_clips=len(genres),
-        n_recordings=len(set(recordings)),
-        n_tested=tested.total(),
-        n_right=n_right,
-        n_right_by_commonest=tested[commonest],
-        untested_genres=tuple(genre for genre in sorted(per_genre) if per_genre[genre] == 1),
-        demonstration=min(per_genre.values()) < DEMONSTRATION_BELOW,
+    n_threads: int,
+) -> tuple[GenreTrees, KernelLogistic]:
+    return (
+        GenreTrees.fit(values, labels, seed, n_threads),
+        KernelLogistic.fit(columns, values, labels, seed),
     )
-
-
-def _fit(
-    features: NDArray[np.float64], codes: NDArray[np.int_], n_genres: int, seed: int
-) -> CatBoostClassifier:
-    """Fit shallow, strongly regularised trees.
-
-    There are more columns than clips: each tree sees a tenth of the columns, so that no two or
-    three lucky ones decide everything.
-    """
-    classifier = CatBoostClassifier(
-        iterations=100,
-        depth=2,
-        learning_rate=0.1,
-        l2_leaf_reg=10.0,
-        rsm=0.1,
-        bootstrap_type="No",
-        loss_function="MultiClass",
-        classes_count=n_genres,
-        auto_class_weights="Balanced",
-        random_seed=seed,
-        thread_count=1,
-        allow_writing_files=False,
-        logging_level="Silent",
-    )
-    return classifier.fit(features, codes)
