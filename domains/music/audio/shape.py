@@ -25,26 +25,37 @@ _EXTREME_SHARE = 0.02
 def spectral_moments(magnitude: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return `(n_frames, 3)` in Hz: centroid, bandwidth, rolloff; all 0 where nothing is heard.
 
-    Sums within blocks of bins are taken in single precision around the block's middle, and joined
-    in double precision around the centroid: narrow sounds high up do not drown in rounding.
+    Moments within blocks of bins are taken in single precision around the block's middle and joined
+    in double precision: narrow sounds high up do not drown in rounding.
 
     Args:
         magnitude: `(n_frames, N_COLUMNS)` from `magnitudes`.
     """
     blocks = magnitude.reshape(-1, N_BLOCKS, BLOCK)
+    within, across = _moment_weights()
+    sums = (blocks.reshape(-1, BLOCK) @ within).reshape(len(blocks), -1).astype(np.float64)
+    zeroth, first, second = (sums @ across).T
+    share = 1 / np.where(zeroth > 0, zeroth, 1)
+    centroid = share * first
+    bandwidth = np.sqrt(np.maximum(share * second - centroid**2, 0))
+    return BIN_HZ * np.column_stack([centroid, bandwidth, _rolloff(blocks, sums[:, ::3])])
+
+
+@cache
+def _moment_weights() -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return `(BLOCK, 3)`, which makes moments 0 to 2 of a block around its middle, and
+    `(3 * N_BLOCKS, 3)`, which makes moments around bin 0 of those of all blocks.
+    """
     middle = (BLOCK - 1) / 2
-    offsets = np.arange(BLOCK, dtype=np.float32) - np.float32(middle)
-    powers = np.column_stack([offsets**0, offsets, offsets**2])
-    sums = (blocks.reshape(-1, BLOCK) @ powers).reshape(-1, N_BLOCKS, 3).astype(np.float64)
-    zeroth, first, second = sums[:, :, 0], sums[:, :, 1], sums[:, :, 2]
-    total = zeroth.sum(axis=1)
-    share = 1 / np.where(total > 0, total, 1)
-    middles = BLOCK * np.arange(N_BLOCKS) + middle
-    centroid = share * (zeroth @ middles + first.sum(axis=1))
-    away = middles - centroid[:, None]
-    scatter = (second + away * (2 * first + away * zeroth)).sum(axis=1)
-    bandwidth = np.sqrt(share * np.maximum(scatter, 0))
-    return BIN_HZ * np.column_stack([centroid, bandwidth, _rolloff(blocks, zeroth)])
+    offset = np.arange(BLOCK) - middle
+    within = np.column_stack([offset**0, offset, offset**2]).astype(np.float32)
+    across = np.zeros((N_BLOCKS, 3, 3))
+    # The binomial theorem: (middle + offset) to the powers 0, 1 and 2.
+    across[:, 0, 0] = across[:, 1, 1] = across[:, 2, 2] = 1
+    across[:, 0, 1] = BLOCK * np.arange(N_BLOCKS) + middle
+    across[:, 0, 2] = across[:, 0, 1] ** 2
+    across[:, 1, 2] = 2 * across[:, 0, 1]
+    return within, across.reshape(-1, 3)
 
 
 def _rolloff(blocks: NDArray[np.float32], sums: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -66,7 +77,7 @@ def spectral_contrast(magnitude: NDArray[np.float32]) -> NDArray[np.float64]:
     Args:
         magnitude: `(n_frames, N_BINS)`, above 0.
     """
-    peaks = np.empty((len(magnitude), N_CONTRAST))
+    peaks = np.empty((len(magnitude), N_CONTRAST), dtype=np.float32)
     valleys = np.empty_like(peaks)
     for band, (bins, n_extreme) in enumerate(_octaves()):
         ascending = np.sort(magnitude[:, bins], axis=1)

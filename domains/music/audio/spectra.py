@@ -79,7 +79,7 @@ def analyse(samples: NDArray[np.float32]) -> Spectra:
         audible = magnitude[part]
         # Contrast divides peaks by valleys and needs a bottom where the others need nothing.
         contrast_db[part] = spectral_contrast(np.maximum(audible[:, :N_BINS], inaudible))
-        np.copyto(audible, 0, where=audible < inaudible)
+        np.multiply(audible, audible >= inaudible, out=audible)
         moments_hz[part] = spectral_moments(audible)
         power = audible * audible
         chroma[part] = power @ _chroma_weights()

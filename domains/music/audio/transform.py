@@ -29,7 +29,7 @@ N_BLOCKS = -(-N_BINS // BLOCK)
 N_COLUMNS = N_BLOCKS * BLOCK
 """Of a matrix of magnitudes: its bins and columns of zeros that fill the last block."""
 
-_FRAMES_AT_ONCE = 64
+_FRAMES_AT_ONCE = 128
 
 
 class _Scratch(threading.local):
