@@ -135,10 +135,12 @@ def _step_means(frames: NDArray[np.floating]) -> NDArray[np.float64]:
     """Average `(n_frames, k)` over the frames of each whole step, `(n_steps, k)`; at least one."""
     n_steps = len(frames) // _FRAMES_A_STEP
     whole = frames[: n_steps * _FRAMES_A_STEP].astype(np.float64)
-    return whole.reshape(n_steps, _FRAMES_A_STEP, -1).mean(axis=1)
+    means: NDArray[np.float64] = whole.reshape(n_steps, _FRAMES_A_STEP, -1).mean(axis=1)
+    return means
 
 
 def _window_means(values: NDArray[np.float64], n_window: int) -> NDArray[np.float64]:
     """Return the means of all runs of `n_window` values."""
     reached = np.concatenate([[0.0], values.cumsum()])
-    return (reached[n_window:] - reached[:-n_window]) / n_window
+    means: NDArray[np.float64] = (reached[n_window:] - reached[:-n_window]) / n_window
+    return means

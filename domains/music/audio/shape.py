@@ -43,8 +43,10 @@ def spectral_moments(magnitude: NDArray[np.float32]) -> NDArray[np.float64]:
 
 @cache
 def _moment_weights() -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Return `(BLOCK, 3)`, which makes moments 0 to 2 of a block around its middle, and
-    `(3 * N_BLOCKS, 3)`, which makes moments around bin 0 of those of all blocks.
+    """Return what makes the moments 0 to 2 of magnitudes.
+
+    `(BLOCK, 3)` for those of a block around its middle, then `(3 * N_BLOCKS, 3)` for those of a
+    frame around bin 0 from those of its blocks.
     """
     middle = (BLOCK - 1) / 2
     offset = np.arange(BLOCK) - middle
@@ -68,7 +70,8 @@ def _rolloff(blocks: NDArray[np.float32], sums: NDArray[np.float64]) -> NDArray[
     within += (reached - sums)[frame, block][:, None]
     # Rounding may leave the last bin of the block short of what the block as a whole has reached.
     bins = np.minimum((within < threshold).sum(axis=1), BLOCK - 1)
-    return BLOCK * block + bins
+    rolloff: NDArray[np.int64] = BLOCK * block + bins
+    return rolloff
 
 
 def spectral_contrast(magnitude: NDArray[np.float32]) -> NDArray[np.float64]:

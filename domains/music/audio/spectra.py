@@ -85,19 +85,20 @@ def analyse(samples: NDArray[np.float32]) -> Spectra:
         chroma[part] = power @ _chroma_weights()
         for bands, bins, weights in _mel_weights():
             mel[part, bands] = power[:, bins] @ weights
-    return Spectra(
-        padded, _decibels(mel), _relative_to_strongest(chroma), contrast_db, moments_hz
-    )
+    return Spectra(padded, _decibels(mel), _relative_to_strongest(chroma), contrast_db, moments_hz)
 
 
 def _decibels(mel: NDArray[np.float32]) -> NDArray[np.float32]:
     decibels: NDArray[np.float32] = 10 * np.log10(np.maximum(mel, np.float32(_SMALLEST_POWER)))
-    return np.maximum(decibels, decibels.max() - np.float32(_DYNAMIC_RANGE_DB))
+    np.maximum(decibels, decibels.max() - np.float32(_DYNAMIC_RANGE_DB), out=decibels)
+    return decibels
 
 
 def _relative_to_strongest(chroma: NDArray[np.float32]) -> NDArray[np.float32]:
     strongest = chroma.max(axis=1, keepdims=True)
-    return chroma / np.where(strongest < np.finfo(np.float32).tiny, np.float32(1), strongest)
+    strongest[strongest < np.finfo(np.float32).tiny] = 1
+    relative: NDArray[np.float32] = chroma / strongest
+    return relative
 
 
 @cache

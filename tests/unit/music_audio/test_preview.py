@@ -25,7 +25,8 @@ def melody(notes: list[int], note_s: float, loudness: float) -> Samples:
     """Return tones of that root mean square, in semitones from A."""
     time_s = np.arange(int(note_s * SAMPLE_RATE)) / SAMPLE_RATE
     tones = [np.sin(2 * np.pi * 440 * 2 ** (note / 12) * time_s) for note in notes]
-    return (np.sqrt(2) * loudness * np.concatenate(tones)).astype(np.float32)
+    samples: Samples = (np.sqrt(2) * loudness * np.concatenate(tones)).astype(np.float32)
+    return samples
 
 
 def test_the_loud_part_between_quiet_parts_is_chosen() -> None:
