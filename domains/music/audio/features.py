@@ -9,7 +9,7 @@ whichever is more:
 
 | columns | mean and variance over frames |
 |---|---|
-| mfcc | 0.1 dB (dB² of the variance), 1 % |
+| mfcc | 0.2 dB (dB² of the variance), 1 % |
 | chroma | 1e-5, 1e-5 |
 | contrast | 0.001 dB, 0.1 % |
 | centroid, bandwidth | 0.2 Hz, 0.3 % |

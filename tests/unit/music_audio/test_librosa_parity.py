@@ -28,7 +28,7 @@ class Tolerance:
 
 ON_MUSIC = Tolerance(1e-3, 1e-3)
 TOLERANCES = {
-    "mfcc": Tolerance(0.1, 1e-2),
+    "mfcc": Tolerance(0.2, 1e-2),
     "chroma": Tolerance(1e-5, 1e-5),
     "contrast": Tolerance(1e-3, 1e-3),
     "centroid": Tolerance(0.2, 3e-3),
