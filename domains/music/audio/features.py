@@ -1,29 +1,48 @@
 """Describes a signal by 89 numbers: timbre, harmony, spectral shape, dynamics and tempo.
 
-One Fourier transform serves all spectral features. The signal is centred and scaled to peak 1
-first, so that a copy at another volume has the same features.
+The features are librosa's (McFee et al. 2015; MFCC after Davis and Mermelstein 1980), computed from
+one Fourier transform in a fifth of its time. On music each column is within a thousandth of
+librosa's, the tempo the same. librosa transforms in double precision, this in single: a part of the
+sound that lies just at -80 dB may fall on the other side, which shows most where nothing but a few
+tones or a hiss at that level is heard. For such signals the tests allow, absolutely or relatively,
+whichever is more:
+
+| columns | mean and variance over frames |
+|---|---|
+| mfcc | 0.2 dB (dB² of the variance), 1 % |
+| chroma | 1e-5, 1e-5 |
+| contrast | 0.001 dB, 0.1 % |
+| centroid, bandwidth | 0.2 Hz, 0.3 % |
+| rolloff | 1 Hz, 0.3 % |
+| zero crossings | none but the rounding of sums |
+| rms | 1e-6, 1e-6 |
+| tempo | the same where sounds begin; of a steady tone both say what rounding says |
 """
 
 from __future__ import annotations
 
-import librosa
+from functools import cache
+from typing import TypeVar
+
 import numpy as np
+import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from domains.music.audio.decode import SAMPLE_RATE
+from domains.music.audio.rhythm import estimate_tempo, onset_strength
+from domains.music.audio.shape import N_CONTRAST
+from domains.music.audio.spectra import INAUDIBLE, N_CHROMA, Spectra, analyse
+from domains.music.audio.transform import FRAME_LENGTH, HOP
 
-_N_FFT = 2_048
-_HOP = 512
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+
 _N_MFCC = 20
-_N_CHROMA = 12
-_N_CONTRAST = 7
-_INAUDIBLE = 1e-4
-"""Relative to the loudest, -80 dB: weaker parts are rounding or codec noise and left out."""
 
 _FRAME_FEATURES: tuple[str, ...] = (
     *(f"mfcc_{i}" for i in range(_N_MFCC)),
-    *(f"chroma_{i}" for i in range(_N_CHROMA)),
-    *(f"contrast_{i}" for i in range(_N_CONTRAST)),
+    *(f"chroma_{i}" for i in range(N_CHROMA)),
+    *(f"contrast_{i}" for i in range(N_CONTRAST)),
     "centroid_hz",
     "bandwidth_hz",
     "rolloff_hz",
@@ -49,52 +68,74 @@ def extract_features(samples: NDArray[np.float32]) -> NDArray[np.float64]:
         `(len(FEATURE_NAMES),)`: means and variances over frames, then the tempo (0 where no beat
         is found). The same samples give the same numbers.
     """
-    centred = samples - samples.mean()
-    signal = (centred / np.abs(centred).max()).astype(np.float32)
-    magnitude = np.abs(librosa.stft(signal, n_fft=_N_FFT, hop_length=_HOP))
-    magnitude[magnitude < magnitude.max() * _INAUDIBLE] = 0.0
-    mel_db = librosa.power_to_db(librosa.feature.melspectrogram(S=magnitude**2, sr=SAMPLE_RATE))
-    frames = np.vstack(_frame_features(signal, magnitude, mel_db)).astype(np.float64)
-    return np.concatenate([frames.mean(axis=1), frames.var(axis=1), [_tempo(mel_db)]])
+    return features_of(analyse(samples))
+
+
+def features_of(spectra: Spectra) -> NDArray[np.float64]:
+    """Describe a signal that has been transformed already, as `extract_features` does."""
+    frames = frame_features(spectra)
+    tempo = estimate_tempo(onset_strength(spectra.mel_db))
+    return np.concatenate([frames.mean(axis=0), frames.var(axis=0), [tempo]])
+
+
+def frame_features(spectra: Spectra) -> NDArray[np.float64]:
+    """Return `(n_frames, 44)`: what the means and variances are taken of, in their order."""
+    return np.column_stack(
+        [
+            spectra.mel_db @ _cosines(spectra.mel_db.shape[1]),
+            spectra.chroma,
+            spectra.contrast_db,
+            spectra.moments_hz,
+            _zero_crossing_rate(spectra.padded),
+            root_mean_square(spectra.padded),
+        ]
+    )
+
+
+def root_mean_square(padded: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return `(n_frames,)`: how loud each frame of a signal from `padded_signal` is."""
+    hops = _hops(padded)
+    energy = np.einsum("hs,hs->h", hops, hops).astype(np.float64)
+    return np.sqrt(_over_frames(energy) / FRAME_LENGTH)
 
 
 def warm_up() -> None:
     """Run the extraction once on a made-up signal.
 
-    librosa's kernels compile at their first call, which takes seconds (20 s on a machine that has
-    never run them): call this before the server says that it is ready.
+    The filters are made at the first call: call this before the server says that it is ready.
     """
     time_s = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
     clicks = (time_s % 0.5 < 0.05) * np.sin(2 * np.pi * 440 * time_s)
     extract_features(clicks.astype(np.float32))
 
 
-def _frame_features(
-    signal: NDArray[np.float32], magnitude: NDArray[np.float32], mel_db: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], ...]:
-    """Return arrays `(rows, n_frames)` in the order of `_FRAME_FEATURES`."""
-    feature = librosa.feature
-    # A fixed tuning: estimating it costs more than all the rest and jumps between near equals.
-    chroma = feature.chroma_stft(S=magnitude**2, sr=SAMPLE_RATE, n_fft=_N_FFT, tuning=0.0)
-    centroid = feature.spectral_centroid(S=magnitude, sr=SAMPLE_RATE)
-    return (
-        feature.mfcc(S=mel_db, n_mfcc=_N_MFCC),
-        chroma,
-        # The ratio of peaks to valleys needs a bottom where the others need nothing.
-        feature.spectral_contrast(
-            S=np.maximum(magnitude, magnitude.max() * _INAUDIBLE), sr=SAMPLE_RATE
-        ),
-        centroid,
-        feature.spectral_bandwidth(S=magnitude, sr=SAMPLE_RATE, centroid=centroid),
-        feature.spectral_rolloff(S=magnitude, sr=SAMPLE_RATE),
-        feature.zero_crossing_rate(
-            signal, frame_length=_N_FFT, hop_length=_HOP, threshold=_INAUDIBLE
-        ),
-        feature.rms(y=signal, frame_length=_N_FFT, hop_length=_HOP),
-    )
+@cache
+def _cosines(n_bands: int) -> NDArray[np.float32]:
+    """Return `(n_bands, _N_MFCC)`: the discrete cosine transform that makes MFCC of mel bands."""
+    transform = scipy.fft.dct(np.eye(n_bands), axis=1, type=2, norm="ortho")
+    return np.ascontiguousarray(transform[:, :_N_MFCC], dtype=np.float32)
 
 
-def _tempo(mel_db: NDArray[np.float32]) -> float:
-    onsets = librosa.onset.onset_strength(S=mel_db, sr=SAMPLE_RATE)
-    tempo, _ = librosa.beat.beat_track(onset_envelope=onsets, sr=SAMPLE_RATE, hop_length=_HOP)
-    return float(np.squeeze(tempo))
+def _zero_crossing_rate(padded: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return `(n_frames,)`: changes of sign per sample; what is inaudible counts as positive."""
+    half = FRAME_LENGTH // 2
+    is_negative = padded < -np.float32(INAUDIBLE)
+    # Before the signal it goes on as it begins, after it as it ends.
+    is_negative[:half], is_negative[-half:] = is_negative[half], is_negative[-half - 1]
+    crosses = np.concatenate([[False], is_negative[1:] != is_negative[:-1]])
+    hops = _hops(crosses)
+    counts = _over_frames(np.count_nonzero(hops, axis=1).astype(np.float64))
+    # A frame does not know the sample before it.
+    rate: NDArray[np.float64] = (counts - hops[: len(counts), 0]) / FRAME_LENGTH
+    return rate
+
+
+def _hops(padded: NDArray[_Scalar]) -> NDArray[_Scalar]:
+    """Return `(n_hops, HOP)`; frames are runs of whole hops, so each is summed up once."""
+    return padded[: len(padded) // HOP * HOP].reshape(-1, HOP)
+
+
+def _over_frames(of_hops: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum values `(n_hops,)` over the hops of each frame, `(n_frames,)`."""
+    sums: NDArray[np.float64] = sliding_window_view(of_hops, FRAME_LENGTH // HOP).sum(axis=1)
+    return sums

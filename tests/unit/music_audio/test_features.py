@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -37,6 +39,20 @@ def test_every_shipped_clip_decodes_and_has_finite_features(clips: tuple[Clip, .
 def test_the_same_samples_give_the_same_features(clips: tuple[Clip, ...]) -> None:
     samples = decode_file(clips[0].path)
     np.testing.assert_array_equal(extract_features(samples), extract_features(samples))
+
+
+def test_threads_do_not_disturb_each_other(clips: tuple[Clip, ...]) -> None:
+    signals = [decode_file(clip.path) for clip in clips[:8]]
+    one_by_one = [extract_features(samples) for samples in signals]
+    with ThreadPoolExecutor(4) as threads:
+        np.testing.assert_array_equal(list(threads.map(extract_features, signals)), one_by_one)
+
+
+def test_a_short_sound_after_a_long_one_has_its_own_features(tone: Samples) -> None:
+    samples = tone.astype(np.float32)
+    alone = extract_features(samples)
+    extract_features(np.tile(samples, 4) + np.float32(0.1))
+    np.testing.assert_array_equal(extract_features(samples), alone)
 
 
 def test_volume_does_not_matter(clips: tuple[Clip, ...]) -> None:
