@@ -46,6 +46,15 @@ class Columns:
         ]
         return cls(names, (*kinds, *(ColumnKind.TAG for _ in names[len(numbers) :])))
 
+    def only(self, *, tags: bool) -> Columns:
+        """The tags, or all other columns."""
+        kept = [
+            (name, kind)
+            for name, kind in zip(self.names, self.kinds, strict=True)
+            if (kind is ColumnKind.TAG) is tags
+        ]
+        return Columns(tuple(name for name, _ in kept), tuple(kind for _, kind in kept))
+
     def evened(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return `(n, n_columns)` with steps of like meaning: roots of tags, logs of variances."""
         evened = np.array(values, dtype=np.float64)

@@ -1,7 +1,7 @@
-"""GenreModel: CatBoost and a kernel logistic regression, pooled and calibrated on held-out artists.
+"""GenreModel: CatBoost and kernel logistic regression, pooled and calibrated on held-out artists.
 
-Groups (artists, or recordings) are held out whole: two excerpts of one recording are nearly the same
-sound, and one on each side of the line would make any model look good.
+Groups (artists, or recordings) are held out whole: two excerpts of one recording are nearly the
+same sound, and one on each side of the line would make any model look good.
 """
 
 from __future__ import annotations
@@ -202,9 +202,7 @@ def fit_genre_model(
     )
     trees, kernel = _halves(columns, values, labels, seed, n_threads)
     tell(1.0)
-    return GenreModel(
-        labels.genres, labels.several, columns, trees, kernel, pooling, report
-    )
+    return GenreModel(labels.genres, labels.several, columns, trees, kernel, pooling, report)
 
 
 def _halves(

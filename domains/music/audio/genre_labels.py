@@ -27,9 +27,7 @@ class GenreLabels:
     """True if a track may have more than one genre: then genres do not exclude each other."""
 
     @classmethod
-    def of(
-        cls, sets: Iterable[Iterable[str]], groups: Sequence[str] | None = None
-    ) -> GenreLabels:
+    def of(cls, sets: Iterable[Iterable[str]], groups: Sequence[str] | None = None) -> GenreLabels:
         """The genres of each track; by default every track is a group of its own.
 
         Raises:

@@ -53,7 +53,8 @@ class GenreTrees:
         """Return `(n, n_genres)`: log-odds if genres do not exclude each other, else log-shares."""
         shares = np.asarray(self._classifier.predict_proba(values, thread_count=1))
         shares = np.clip(shares, _SURE, 1.0 - _SURE)
-        return np.log(shares) - (np.log1p(-shares) if several else 0.0)
+        logits: NDArray[np.float64] = np.log(shares)
+        return logits - np.log1p(-shares) if several else logits
 
     def save(self, path: Path) -> None:
         """Write CatBoost's own format; equal models write equal bytes."""

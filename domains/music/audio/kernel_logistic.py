@@ -62,9 +62,7 @@ class KernelLogistic:
         return cls(mean, scale, kernel.components_, kernel.normalization_.T, weights, biases)
 
     def logits(self, columns: Columns, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return `(n, n_genres)`: log-odds where genres do not exclude each other, else logits of
-        a softmax.
-        """
+        """Return `(n, n_genres)`: log-odds if genres do not exclude each other, else of a softmax."""
         standard = (columns.evened(values) - self.mean) * self.scale
         squared = (
             (standard**2).sum(axis=1)[:, np.newaxis]
