@@ -54,19 +54,11 @@ def _vectors(table: SourceTable) -> NDArray[np.float64]:
         raise table.fault(row, _COLUMN, problem, "All vectors are of one length")
     values = lists.flatten().cast(pa.float64()).fill_null(np.nan)
     vectors = np.asarray(values, dtype=np.float64).reshape(-1, size)
-    finite = np.isfinite(vectors)
-    _refuse(
-        table,
-        np.asarray(~finite.all(axis=1)),
-        "the vector holds a number that is missing or not finite",
-        "Mend it, or leave the object out",
-    )
-    _refuse(
-        table,
-        np.asarray(~vectors.any(axis=1)),
-        "the vector is zero",
-        "Leave out objects without one",
-    )
+    bad = ~np.asarray(np.isfinite(vectors).all(axis=1))
+    problem = "the vector holds a number that is missing or not finite"
+    _refuse(table, bad, problem, "Mend it, or leave the object out")
+    is_zero = ~np.asarray(vectors.any(axis=1))
+    _refuse(table, is_zero, "the vector is zero", "Leave out objects without one")
     return vectors
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.content import ContentVectors, unit_vectors
 from core.log import EventLog, LabelRule, Outcome, TieRule, build_log
 from core.schema import Field, Kind, Schema
 from core.state.state import KINDS, Event, State
@@ -180,9 +181,20 @@ def context_of(log: EventLog, row: int) -> dict[str, str]:
     return {name: str(values[row]) for name, values in log.context.items()}
 
 
-def new_state(tie_rule: TieRule = TieRule.TIMESTAMP) -> State:
-    """An empty state over `SMALL_SCHEMA`."""
-    return State(SMALL_SCHEMA, HORIZON_S, tie_rule)
+def new_state(
+    tie_rule: TieRule = TieRule.TIMESTAMP, content: ContentVectors | None = None
+) -> State:
+    """An empty state over `SMALL_SCHEMA`, in the space of the content that it will be given."""
+    schema = SMALL_SCHEMA.with_content(None if content is None else content.space)
+    return State(schema, HORIZON_S, tie_rule)
+
+
+def random_content(seed: int, n_objects: int = 10, size: int = 3) -> ContentVectors:
+    """Vectors of two thirds of the objects of `random_tables`, and of two that are in no table."""
+    rng = np.random.default_rng(seed)
+    ids = [f"o{i}" for i in range(n_objects + 2) if rng.random() < 2 / 3]
+    ids += ["unheard of 1", "unheard of 2"]
+    return unit_vectors("sound", ids, rng.standard_normal((len(ids), size)))
 
 
 __all__ = [
@@ -192,6 +204,7 @@ __all__ = [
     "context_of",
     "event_of",
     "new_state",
+    "random_content",
     "random_tables",
 ]
 
