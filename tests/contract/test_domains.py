@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.content import ContentVectors, unit_vectors
 from core.domain import Domain
 from core.engine import DomainEngine, load_bundle
 from core.errors import (
@@ -30,12 +31,19 @@ from domains import DOMAINS, domain_named
 EVENTS: Mapping[str, int] = {"music": 2500, "shopping": 4000, "travel": 8000}
 """So few that a domain takes seconds."""
 NOW_S = 3600.0
+WITH_CONTENT = " with content"
 
 
-@pytest.fixture(scope="module", params=sorted(DOMAINS))
-def domain(request: pytest.FixtureRequest) -> Domain:
+@pytest.fixture(scope="module", params=[*sorted(DOMAINS), "music with content"])
+def variant(request: pytest.FixtureRequest) -> str:
+    """The name of a domain, and whether its training run is given content vectors."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def domain(variant: str) -> Domain:
     """The domain with the smallest members and without listening to audio."""
-    chosen = DOMAINS[str(request.param)]
+    chosen = DOMAINS[variant.removesuffix(WITH_CONTENT)]
     recipe = replace(chosen.recipe, trainers="tiny", min_rows=15)
     return replace(chosen, recipe=recipe, genre=None)
 
@@ -54,9 +62,24 @@ def log(domain: Domain, files: Path) -> EventLog:
 
 
 @pytest.fixture(scope="module")
-def bundle(domain: Domain, log: EventLog, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def content(variant: str, domain: Domain, log: EventLog) -> ContentVectors | None:
+    """Vectors of four fifths of the objects, and of one that no log knows; or none at all."""
+    if not variant.endswith(WITH_CONTENT):
+        return None
+    rng = np.random.default_rng(0)
+    ids = [*(i for i in log.objects.ids if rng.random() < 0.8), "known by its content alone"]
+    return unit_vectors(domain.content_name, ids, rng.standard_normal((len(ids), 5)))
+
+
+@pytest.fixture(scope="module")
+def bundle(
+    domain: Domain,
+    log: EventLog,
+    content: ContentVectors | None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     compute = Compute(threads=1)
-    evaluated = evaluate_log(domain, log, domain.recipe, compute, seed=0)
+    evaluated = evaluate_log(domain, log, domain.recipe, compute, seed=0, content=content)
     return publish(
         domain,
         log,

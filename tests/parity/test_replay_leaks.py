@@ -110,9 +110,8 @@ def test_entities_of_the_test_block_change_no_number_before_it(seed: int) -> Non
         tables.pools,
         tables.tie_rule,
     )
-    kept = [
-        k for k, c in enumerate(new_state(content=CONTENT).columns.numbers) if not in_facet_space(c)
-    ]
+    columns = new_state(content=CONTENT).columns
+    kept = [k for k, c in enumerate(columns.numbers) if not in_facet_space(c)]
     left, right = features(log)[0][:n, kept], features(without.log())[0][:, kept]
     assert left.tobytes() == right.tobytes()
 

@@ -155,9 +155,8 @@ DEGREES = {"0": 0.0, "10": 10.0, "30": 30.0, "90": 90.0, "180": 180.0, "-100": -
 @pytest.fixture
 def circle() -> State:
     angles = np.radians(list(DEGREES.values()))
-    content = unit_vectors(
-        "sound", tuple(DEGREES), np.column_stack([np.cos(angles), np.sin(angles)])
-    )
+    points = np.column_stack([np.cos(angles), np.sin(angles)])
+    content = unit_vectors("sound", tuple(DEGREES), points)
     state = new_state(content=content)
     state.add_content(content)
     return state
@@ -208,9 +207,11 @@ def test_content_nearest_keeps_to_the_pool(circle: State) -> None:
 
 
 def test_content_nearest_proposes_nothing_without_content_or_taste(
-    circle: State, asked: Asked
+    circle: State,
 ) -> None:
-    assert named(asked("ann"), ContentNearest()) == []
+    plain = new_state()
+    plain.update(Event("ann", "0", Outcome.PLAY, 0.0))
+    assert named(circle_query(plain, "ann"), ContentNearest()) == []
     circle.update(Event("dumb", "silent", Outcome.PLAY, 0.0))
     for user in ("dumb", "nobody"):
         assert named(circle_query(circle, user), ContentNearest()) == []
