@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -189,17 +189,22 @@ def new_state(
     return State(schema, HORIZON_S, tie_rule)
 
 
-def random_content(seed: int, n_objects: int = 10, size: int = 3) -> ContentVectors:
-    """Vectors of two thirds of the objects of `random_tables`, and of two that are in no table."""
+UNHEARD_OF = "known by its content alone"
+
+
+def random_content(
+    seed: int, object_ids: Sequence[str], name: str = "sound", size: int = 3
+) -> ContentVectors:
+    """Vectors of four fifths of the objects, and of `UNHEARD_OF`, which is in no log."""
     rng = np.random.default_rng(seed)
-    ids = [f"o{i}" for i in range(n_objects + 2) if rng.random() < 2 / 3]
-    ids += ["unheard of 1", "unheard of 2"]
-    return unit_vectors("sound", ids, rng.standard_normal((len(ids), size)))
+    ids = [*(i for i in object_ids if rng.random() < 0.8), UNHEARD_OF]
+    return unit_vectors(name, ids, rng.standard_normal((len(ids), size)))
 
 
 __all__ = [
     "HORIZON_S",
     "SMALL_SCHEMA",
+    "UNHEARD_OF",
     "LogTables",
     "context_of",
     "event_of",

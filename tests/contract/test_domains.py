@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.content import ContentVectors, unit_vectors
+from core.content import ContentVectors
 from core.domain import Domain
 from core.engine import DomainEngine, load_bundle
 from core.errors import (
@@ -26,6 +26,7 @@ from core.readers import detect, read_log
 from core.requests import FeedbackEvent, RecommendRequest, ScoreRequest, UserRef
 from core.sampling import DAY_S
 from core.schema import Kind
+from core.testing_logs import UNHEARD_OF, random_content
 from domains import DOMAINS, domain_named
 
 EVENTS: Mapping[str, int] = {"music": 2500, "shopping": 4000, "travel": 8000}
@@ -63,12 +64,10 @@ def log(domain: Domain, files: Path) -> EventLog:
 
 @pytest.fixture(scope="module")
 def content(variant: str, domain: Domain, log: EventLog) -> ContentVectors | None:
-    """Vectors of four fifths of the objects, and of one that no log knows; or none at all."""
+    """Vectors of most objects, or none at all."""
     if not variant.endswith(WITH_CONTENT):
         return None
-    rng = np.random.default_rng(0)
-    ids = [*(i for i in log.objects.ids if rng.random() < 0.8), "known by its content alone"]
-    return unit_vectors(domain.content_name, ids, rng.standard_normal((len(ids), 5)))
+    return random_content(0, log.objects.ids, domain.content_name, size=5)
 
 
 @pytest.fixture(scope="module")
@@ -289,6 +288,14 @@ def test_the_light_profile_has_its_own_members(
 ) -> None:
     answer = engine.score(replace(asked(log), profile="light"), now_s)
     assert set(answer.member_probabilities) == {"felu", "lightgbm"}
+
+
+def test_an_object_that_only_content_tells_of_is_known(
+    engine: DomainEngine, content: ContentVectors | None, now_s: float
+) -> None:
+    answer = engine.score(ScoreRequest(UserRef(), [UNHEARD_OF]), now_s)
+    assert answer.missing_ids == (() if content else (UNHEARD_OF,))
+    assert np.isfinite(answer.probabilities).all()
 
 
 def test_unknown_users_and_objects_are_scored_and_the_objects_named(

@@ -21,7 +21,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 RULES = st.sampled_from(list(TieRule))
 bounded = settings(max_examples=20, deadline=None)
 
-CONTENT = random_content(6)
+CONTENT = random_content(6, [f"o{i}" for i in range(31)])
 BASE = 50
 """Rows before the latent fit, whose tie group is finished."""
 

@@ -35,7 +35,7 @@ from core.testing_logs import (
 SEEDS = st.integers(0, 2**32 - 1)
 RULES = st.sampled_from(list(TieRule))
 bounded = settings(max_examples=15, deadline=None)
-CONTENT = random_content(6)
+CONTENT = random_content(6, [f"o{i}" for i in range(12)])
 """Training would hide some of it and show some."""
 
 
