@@ -71,7 +71,8 @@ def main() -> None:
     whole = logits(table, blocks, None, settings, given.seed)
     low, high = interval(bootstrap_auc(labels, whole, users, seed=given.seed))
     print(f"all columns          {auc(labels, whole):.4f} ({low:.4f}–{high:.4f})", flush=True)
-    for family in Family:
+    columns = (*table.features.columns.numbers, *table.features.columns.codes)
+    for family in (f for f in Family if any(column.family is f for column in columns)):
         part = logits(table, blocks, family, settings, given.seed)
         paired = paired_auc_interval(labels, part, whole, users, seed=given.seed)
         print(

@@ -7,12 +7,12 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from core.errors import BundleError
-from core.schema import Schema
+from core.schema import ContentSpace, Schema
 from core.state.columns import Columns
 from core.state.layout import columns_of
 
@@ -41,10 +41,16 @@ class Manifest:
     """Data window, metrics, seeds, notes, versions: for people and reports."""
     files: Mapping[str, str]
     """Relative path -> SHA-256."""
+    content_space: ContentSpace | None = None
+    """Of the content vectors in the state; None for none."""
 
-    def columns(self, schema: Schema) -> Columns:
+    def schema_of(self, declared: Schema) -> Schema:
+        """The schema of the training run, from the one that the domain declares."""
+        return declared.with_content(self.content_space)
+
+    def columns(self, declared: Schema) -> Columns:
         """The layout of the batches that the members take."""
-        return columns_of(schema, self.cardinalities)
+        return columns_of(self.schema_of(declared), self.cardinalities)
 
 
 _KINDS: Mapping[str, type] = {
@@ -104,6 +110,8 @@ def write_bundle(
             "content": dict(content),
             "files": _hashes(temporary),
         }
+        if schema.content is not None:
+            manifest["content_space"] = asdict(schema.content)
         text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
         (temporary / MANIFEST).write_text(text + "\n", encoding="utf-8")
         _sync_tree(temporary)
@@ -143,11 +151,28 @@ def read_manifest(directory: Path) -> Manifest:
             of_kind = all(isinstance(part, _KINDS_WITHIN[name]) for part in value.values())
         if not of_kind:
             raise BundleError(f"{path} has {name} of another kind: publish the bundle anew")
-    return Manifest(**{name: raw[name] for name in _KINDS})
+    return Manifest(
+        **{name: raw[name] for name in _KINDS},
+        content_space=_content_space(path, raw.get("content_space")),
+    )
+
+
+def _content_space(path: Path, raw: object) -> ContentSpace | None:
+    """None where the manifest says nothing of content."""
+    if raw is None:
+        return None
+    try:
+        if isinstance(raw, dict) and isinstance(raw["size"], int) and isinstance(raw["name"], str):
+            return ContentSpace(raw["name"], raw["size"])
+    except (KeyError, ValueError) as error:
+        raise BundleError(f"{path} has no such content space: {error}") from error
+    raise BundleError(f"{path} has content_space of another kind: publish the bundle anew")
 
 
 def open_bundle(directory: Path, *, domain: str, schema: Schema) -> Manifest:
     """Check that a bundle is whole and fits, before anything of it is loaded.
+
+    `schema` is the one that the domain declares.
 
     Raises:
         BundleError: another domain or schema, a file missing, added or changed. Names the file.
@@ -155,7 +180,7 @@ def open_bundle(directory: Path, *, domain: str, schema: Schema) -> Manifest:
     manifest = read_manifest(directory)
     if manifest.domain != domain:
         raise BundleError(f"{directory} is of domain {manifest.domain!r}, not {domain!r}")
-    if manifest.schema_fingerprint != schema.fingerprint:
+    if manifest.schema_fingerprint != manifest.schema_of(schema).fingerprint:
         raise BundleError(
             f"{directory} was made for another schema of {domain}: train it anew with this version"
         )

@@ -70,6 +70,8 @@ class Domain:
     stages: Stages
     """Sources, filters and rerankers, in order."""
     recipe: Recipe = field(default_factory=Recipe)
+    content_name: str = "content"
+    """What content vectors of its objects are made from, where a training run is given any."""
     genre: GenreBuilder | None = None
     """Optional capability: GenreNeighbor."""
 

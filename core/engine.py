@@ -57,7 +57,7 @@ def load_bundle(directory: Path, domain: Domain) -> LoadedBundle:
     _compile_write_side(domain)
     return LoadedBundle(
         manifest=manifest,
-        state=State.load(domain.schema, directory / STATE),
+        state=State.load(manifest.schema_of(domain.schema), directory / STATE),
         ensemble=Ensemble.load(directory / SCORE, manifest.columns(domain.schema), TRAINERS),
         item_neighbours=ItemNeighbours.load(directory / RETRIEVAL),
         genre=domain.genre.load(directory / GENRE) if domain.genre and has_genre else None,

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from core.content import ContentVectors, hidden_objects
 from core.errors import NotEnoughDataError
 from core.log import UNKNOWN_LABEL, EventLog
 from core.models.base import Examples
@@ -91,6 +92,12 @@ def _refits(base: int, n: int) -> list[int]:
     return rows
 
 
+def _first_row(log: EventLog, position: float) -> int:
+    """The first example at or after a position; the log's end where there is none."""
+    after = np.flatnonzero(log.position >= position)
+    return int(after[0]) if len(after) else len(log)
+
+
 def replay_examples(
     log: EventLog,
     state: State,
@@ -100,6 +107,7 @@ def replay_examples(
     seed: int,
     progress: Stage | None = None,
     scratch: Scratch | None = None,
+    content: ContentVectors | None = None,
 ) -> ExampleTable:
     """Roll an empty state over the whole log and collect the examples.
 
@@ -111,11 +119,16 @@ def replay_examples(
     With `scratch`, features that are too large for memory go there: the same table, bit for bit,
     that reads from disk.
 
+    With `content`, which must be of the state's schema, some objects' vectors are hidden from the
+    examples before `test_start`: what is absent there is absent as in service, a trained value.
+
     Raises:
         NotEnoughDataError: no example lies after the base period.
         ScratchError: the scratch directory cannot hold the features.
     """
     replay = Replay(state, state.log_arrays(log))
+    if content is not None:
+        state.add_content(content, hidden_objects(content, seed))
     base = base_rows(log, base_share=base_share, test_start=test_start)
     wanted = log.is_example & ~np.isnan(log.position)
     # Now, for a lack of room should be told before an hour of replay.
@@ -124,10 +137,16 @@ def replay_examples(
     replay.run(base, progress=lambda done: report("replay base period", done))
     stretches = []
     bounds = [*_refits(base, len(log)), len(log)]
+    shown_from = len(log) if content is None else _first_row(log, test_start)
     for start, stop in pairwise(bounds):
         fit_latent(state, seed)
         report("replay events", start / len(log))
+        if start < shown_from < stop:
+            stretches.append(replay.run_into(collected, shown_from, wanted))
+        if shown_from < stop:
+            state.show_content()
         stretches.append(replay.run_into(collected, stop, wanted))
+    state.show_content()
     report("replay events", 1.0)
     rows = np.concatenate(stretches)
     replay.finish(float(log.time_s[-1]))

@@ -10,7 +10,10 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.bundle import write_bundle
+from core.content import ContentVectors
 from core.domain import Domain
 from core.engine import GENRE, RETRIEVAL, SCORE, STATE
 from core.ensemble import Ensemble
@@ -48,12 +51,15 @@ def evaluate_log(
     seed: int,
     progress: Progress | None = None,
     scratch: Scratch | None = None,
+    content: ContentVectors | None = None,
 ) -> Evaluated:
     """Replay, fit as of the begin of the test block, score the block once.
 
-    Features that are too large for memory go to `scratch`, where one is given.
+    Features that are too large for memory go to `scratch`, where one is given. Content vectors,
+    where there are any, become features; `publish` puts them into the bundle with the state.
     """
-    state = State(domain.schema, log.label_rule.horizon_s, domain.tie_rule)
+    schema = domain.schema.with_content(None if content is None else content.space)
+    state = State(schema, log.label_rule.horizon_s, domain.tie_rule)
     table = replay_examples(
         log,
         state,
@@ -62,6 +68,7 @@ def evaluate_log(
         seed=seed,
         progress=progress,
         scratch=scratch,
+        content=content,
     )
     trainers = RECIPES[recipe.trainers](compute)
     fitted = fit_as_of(table, recipe.test_start, recipe, trainers, seed=seed, progress=progress)
@@ -122,7 +129,7 @@ def publish(
         root,
         domain=domain.name,
         version=version,
-        schema=domain.schema,
+        schema=evaluated.state.schema,
         cardinalities={column.vocabulary: column.cardinality for column in codes},
         watermark=0,
         clock_offset_s=clock_offset(log, published_at_s),
@@ -161,6 +168,7 @@ def report_of(
             "clock": log.clock.value,
             "examples": len(evaluated.table),
             "notes": list(log.notes),
+            **_content_report(evaluated.state),
         },
         "seed": seed,
         "recipe": asdict(recipe),
@@ -182,6 +190,14 @@ def report_of(
         },
         "domain": domain.name,
     }
+
+
+def _content_report(state: State) -> Mapping[str, Any]:
+    """How many objects have a vector of which space; nothing where there is none."""
+    if state.schema.content is None:
+        return {}
+    objects = int(np.count_nonzero(state.arrays.content.shown))
+    return {"content": {**asdict(state.schema.content), "objects": objects}}
 
 
 def _of_publication(progress: Progress | None) -> Progress | None:

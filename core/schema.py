@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import cached_property
+
+MAX_CONTENT_SIZE = 64
+"""Each dimension is a column of every example."""
 
 
 class Kind(StrEnum):
@@ -64,6 +67,22 @@ class EffectVariances:
 
 
 @dataclass(frozen=True)
+class ContentSpace:
+    """What content vectors of objects are: catalogue knowledge, there before anybody met them."""
+
+    name: str
+    """What they are made from, such as `sound`: a bundle of other content is another bundle."""
+    size: int
+    """Dimensions, at most MAX_CONTENT_SIZE."""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("content space: it has no name")
+        if not 1 <= self.size <= MAX_CONTENT_SIZE:
+            raise ValueError(f"content space: size {self.size} is not in 1 to {MAX_CONTENT_SIZE}")
+
+
+@dataclass(frozen=True)
 class Schema:
     """The fields of a domain. Order is meaning: columns of the features follow it."""
 
@@ -83,6 +102,8 @@ class Schema:
     """Half-life of what a user met, in the user's taste of late, in seconds."""
     effect_variances: EffectVariances = EffectVariances()
     """What the online beliefs begin with."""
+    content: ContentSpace | None = None
+    """Where a training run was given content vectors: their space. Domains declare none."""
 
     def __post_init__(self) -> None:
         for branch in Branch:
@@ -115,6 +136,10 @@ class Schema:
         known = ", ".join(f.name for f in self.fields(branch))
         raise KeyError(f"no {branch} field {name!r}: the schema declares {known}")
 
+    def with_content(self, space: ContentSpace | None) -> Schema:
+        """The schema of a training run that was given vectors of this space, or none."""
+        return replace(self, content=space)
+
     @cached_property
     def facets(self) -> tuple[Field, ...]:
         """The object fields that group objects, in declared order."""
@@ -127,4 +152,6 @@ class Schema:
         for branch in Branch:
             for field in declared[branch]:
                 del field["doc"]
+        if self.content is None:  # bundles without are those of before there was any
+            del declared["content"]
         return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.content import ContentVectors
 from core.domain import Domain
 from core.generic_log import GenericLog
 from core.log import EventLog, LabelRule, Outcome, TieRule
@@ -12,7 +13,7 @@ from core.publish import Evaluated, evaluate_log, publish
 from core.recommend.contracts import Stages
 from core.recommend.filters import InPool, NotDisliked, NotExcluded, NotSeen
 from core.recommend.rerankers import CapPerFacet
-from core.recommend.sources import ItemToItem, LatentNearest, Popular
+from core.recommend.sources import ContentNearest, ItemToItem, LatentNearest, Popular
 from core.sampling import DAY_S, Sample
 from core.testing_logs import SMALL_SCHEMA
 from core.training import Recipe
@@ -49,7 +50,7 @@ SMALL_DOMAIN = Domain(
     },
     simulators={"generic": SMALL_SAMPLE.simulator},
     stages=Stages(
-        sources=(ItemToItem(), LatentNearest(), Popular(half_life=1)),
+        sources=(ItemToItem(), LatentNearest(), ContentNearest(), Popular(half_life=1)),
         filters=(InPool(), NotExcluded(), NotSeen(), NotDisliked()),
         rerankers=(CapPerFacet(cap=2),),
     ),
@@ -73,13 +74,14 @@ def publish_small(
     version: str = "v1",
     published_at_s: float | None = None,
     seed: int = 0,
+    content: ContentVectors | None = None,
 ) -> tuple[Path, Evaluated]:
     """Evaluate the recipe of `SMALL_DOMAIN` on a log and publish it below `root`.
 
     By default that happens at the log's end.
     """
     domain = SMALL_DOMAIN
-    evaluated = evaluate_log(domain, log, domain.recipe, ONE_THREAD, seed=seed)
+    evaluated = evaluate_log(domain, log, domain.recipe, ONE_THREAD, seed=seed, content=content)
     directory = publish(
         domain,
         log,

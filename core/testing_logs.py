@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.content import ContentVectors, unit_vectors
 from core.log import EventLog, LabelRule, Outcome, TieRule, build_log
 from core.schema import Field, Kind, Schema
 from core.state.state import KINDS, Event, State
@@ -180,18 +181,35 @@ def context_of(log: EventLog, row: int) -> dict[str, str]:
     return {name: str(values[row]) for name, values in log.context.items()}
 
 
-def new_state(tie_rule: TieRule = TieRule.TIMESTAMP) -> State:
-    """An empty state over `SMALL_SCHEMA`."""
-    return State(SMALL_SCHEMA, HORIZON_S, tie_rule)
+def new_state(
+    tie_rule: TieRule = TieRule.TIMESTAMP, content: ContentVectors | None = None
+) -> State:
+    """An empty state over `SMALL_SCHEMA`, in the space of the content that it will be given."""
+    schema = SMALL_SCHEMA.with_content(None if content is None else content.space)
+    return State(schema, HORIZON_S, tie_rule)
+
+
+UNHEARD_OF = "known by its content alone"
+
+
+def random_content(
+    seed: int, object_ids: Sequence[str], name: str = "sound", size: int = 3
+) -> ContentVectors:
+    """Vectors of four fifths of the objects, and of `UNHEARD_OF`, which is in no log."""
+    rng = np.random.default_rng(seed)
+    ids = [*(i for i in object_ids if rng.random() < 0.8), UNHEARD_OF]
+    return unit_vectors(name, ids, rng.standard_normal((len(ids), size)))
 
 
 __all__ = [
     "HORIZON_S",
     "SMALL_SCHEMA",
+    "UNHEARD_OF",
     "LogTables",
     "context_of",
     "event_of",
     "new_state",
+    "random_content",
     "random_tables",
 ]
 

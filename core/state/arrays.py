@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.schema import Schema
+from core.state.content import Content, new_content
 from core.state.hashing import PairTable, grown, new_pair_table
 
 LATENT = 32
@@ -140,7 +141,7 @@ class Values(NamedTuple):
     in."""
     object_mean: NDArray[np.float32]
     """(n, LATENT) what a facet value adds to the vectors of its objects, see
-    `core.state.folding.content_vectors`."""
+    `core.state.folding.vectors_by_facets`."""
     weights: NDArray[np.float32]
     """(n, WEIGHTS) of the online learner."""
 
@@ -214,6 +215,7 @@ class StateArrays(NamedTuple):
     users: Users
     objects: Objects
     values: Values
+    content: Content
     pending: Pending
     user_value: PairTable
     user_object: PairTable
@@ -266,6 +268,7 @@ def new_arrays(schema: Schema, shape: Shape) -> StateArrays:
             np.zeros((0, LATENT), np.float32),
             np.zeros((0, WEIGHTS), np.float32),
         ),
+        content=new_content(schema),
         pending=Pending(
             np.zeros((0, P_CONTEXT + contexts), np.int64),
             np.zeros(0),
@@ -340,6 +343,7 @@ _GROUPS: Mapping[str, Any] = {
     "users": Users,
     "objects": Objects,
     "values": Values,
+    "content": Content,
     "pending": Pending,
     "user_value": PairTable,
     "user_object": PairTable,
@@ -348,20 +352,26 @@ _GROUPS: Mapping[str, Any] = {
 
 
 def save_arrays(arrays: StateArrays, directory: Path) -> None:
-    """Write one .npy file an array: `<group>.<array>.npy`."""
+    """Write one .npy file an array: `<group>.<array>.npy`; none of content where there is none."""
     for group_name, group_type in _GROUPS.items():
         group = getattr(arrays, group_name)
+        if group_name == "content" and not arrays.content.has_space:
+            continue
         for name in group_type._fields:
             np.save(directory / f"{group_name}.{name}.npy", getattr(group, name))
 
 
-def load_arrays(directory: Path) -> StateArrays:
-    """Open what `save_arrays` wrote by memory map, copy on write: the files never change."""
+def load_arrays(directory: Path, blank: StateArrays) -> StateArrays:
+    """Open what `save_arrays` wrote by memory map, copy on write: the files never change.
+
+    `blank` are the arrays of a new state of the same schema.
+    """
     groups = {
         group: cls(**{name: _open(directory / f"{group}.{name}.npy") for name in cls._fields})
         for group, cls in _GROUPS.items()
+        if group != "content" or blank.content.has_space
     }
-    return StateArrays(**groups)
+    return blank._replace(**groups)
 
 
 def _open(path: Path) -> NDArray[Any]:

@@ -24,6 +24,7 @@ class Family(StrEnum):
     SEQUENCE = "sequence"
     CATALOGUE = "catalogue"
     ONLINE = "online"
+    CONTENT = "content"
     CONTEXT = "context"
     """What the request itself says of its circumstances; what the past says of them belongs to
     the family that counted it."""

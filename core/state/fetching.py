@@ -100,6 +100,9 @@ def fetch_meeting(
     hint(s.objects.numbers[obj])
     hint(s.objects.tags[obj])
     hint(s.values.vector[s.objects.values[obj, s.shape.main_slot[0]]])
+    if s.content.vector.shape[1] > 0:
+        hint(s.content.taste[user])
+        hint(s.content.vector[obj])
     for value in context:
         if value != 0:
             _fetch_pair(s.object_context, obj, value)

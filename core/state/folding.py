@@ -180,7 +180,7 @@ def _add(to: NDArray[np.float32], vector: NDArray[np.float32], weight: np.float3
         to[i] += weight * vector[i]
 
 
-def content_vectors(
+def vectors_by_facets(
     arrays: StateArrays, values: NDArray[np.int32], means: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """(n, LATENT) vectors of objects with these value ids (n, slots): sums over their facets.

@@ -31,7 +31,7 @@ from core.state.arrays import (
 from core.state.choice_model import Posterior, fit_choices
 from core.state.factorisation import factorise
 from core.state.families.latent import SMOOTHING
-from core.state.folding import content_vectors
+from core.state.folding import vectors_by_facets
 from core.state.hashing import stored_pairs
 from core.state.state import State
 
@@ -64,7 +64,7 @@ def _fit_objects(arrays: StateArrays, seed: int) -> None:
     facets = _facets(arrays.shape, objects.values[object_ids], len(arrays.values.counts))
     axes = factorise(matrix, LATENT, seed)
     model = fit_choices(matrix, facets, axes.vectors, axes.strengths)
-    vectors = content_vectors(arrays, objects.values, model.facet_means)
+    vectors = vectors_by_facets(arrays, objects.values, model.facet_means)
     vectors[object_ids] = model.vectors
     is_base = objects.counts[:, COUNT] > 0
     turn = _turn(vectors, objects.vector, is_base)

@@ -25,6 +25,7 @@ from core.state.families import (
     activity,
     affinity,
     catalogue,
+    content,
     latent,
     online,
     outcome,
@@ -87,6 +88,7 @@ def read_numbers(
     first[k], first[k + 1] = user_rate, evidence
     k = latent.read_user(user, s.users, s.totals, s.shape, first, k + 2)
     k = online.read_user(user, s.users, s.values, s.shape, first, k)
+    k = content.read_user(user, s.content, first, k)
 
     k = affinity.read_request(
         user, counts[COUNT], context, value_counts, events, s.user_value, first, k
@@ -188,7 +190,7 @@ def read_numbers(
         out,
         latent_column,
     )
-    return online.read_candidates(
+    k = online.read_candidates(
         user,
         objects,
         context,
@@ -202,6 +204,7 @@ def read_numbers(
         out,
         k,
     )
+    return content.read_candidates(user, objects, before, s.content, out, k)
 
 
 @kernel()

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.content import ContentVectors
 from core.errors import BundleError
 from core.log import UNKNOWN_LABEL, Entities, EventLog, Outcome, TieRule
 from core.schema import Field, Kind, Schema
@@ -24,6 +25,7 @@ from core.state.arrays import (
     TIE_GROUP,
     UO_COUNT,
     UO_OPINION,
+    VERSION,
     load_arrays,
     new_arrays,
     save_arrays,
@@ -31,8 +33,9 @@ from core.state.arrays import (
     with_rows,
 )
 from core.state.columns import Columns, FeatureBatch
+from core.state.content import with_content_rows
 from core.state.families.static import write_numbers
-from core.state.folding import content_vectors
+from core.state.folding import vectors_by_facets
 from core.state.hashing import read_column
 from core.state.layout import (
     OBJECT_ID,
@@ -134,7 +137,7 @@ class State:
             slot_values = self._slot_values(f, objects.columns[f.name][new_objects])
             self.arrays.objects.values[object_rows, slots] = slot_values
         # After the latent fit an object that nobody has met starts from what its facets say.
-        self.arrays.objects.vector[object_rows] = content_vectors(
+        self.arrays.objects.vector[object_rows] = vectors_by_facets(
             self.arrays, self.arrays.objects.values[object_rows], self.arrays.values.object_mean
         )
         for i, pool in enumerate(self.schema.pools):
@@ -170,11 +173,37 @@ class State:
     def _grow(self) -> None:
         """Make room for every known entity."""
         a = self.arrays
+        users, objects = with_rows(a.users, self.users.end), with_rows(a.objects, self.objects.end)
         self.arrays = a._replace(
-            users=with_rows(a.users, self.users.end),
-            objects=with_rows(a.objects, self.objects.end),
+            users=users,
+            objects=objects,
             values=with_rows(a.values, self._values.end),
+            content=with_content_rows(a.content, len(users.counts), len(objects.counts)),
         )
+
+    def add_content(self, content: ContentVectors, hidden: NDArray[np.bool_] | None = None) -> None:
+        """Give objects their content vectors, before any event meets them.
+
+        Objects that are new become known, without attributes. The vectors of `hidden` objects (n,)
+        make tastes but are not shown to members, until `show_content`.
+
+        Raises:
+            ValueError: the vectors are not of the schema's space.
+        """
+        if content.space != self.schema.content:
+            raise ValueError(f"vectors of {content.space}, the schema has {self.schema.content}")
+        rows = np.array([self.objects.add(i) for i in content.object_ids], np.intp)
+        self._grow()
+        self.arrays.content.vector[rows] = content.vectors
+        self.arrays.content.shown[rows] = True if hidden is None else ~hidden
+        self.arrays.objects.tags[rows, VERSION] += 1
+
+    def show_content(self) -> None:
+        """Show members every content vector there is."""
+        content = self.arrays.content
+        newly_shown = np.flatnonzero(content.vector.any(axis=1) & ~content.shown)
+        content.shown[newly_shown] = True
+        self.arrays.objects.tags[newly_shown, VERSION] += 1
 
     # -- reading ----------------------------------------------------------------------------
 
@@ -393,7 +422,7 @@ class State:
                     f"({words['schema'][:12]}, not {schema.fingerprint[:12]}): train it anew"
                 )
             state = cls(schema, words["horizon_s"], TieRule(words["tie_rule"]))
-            state.arrays = load_arrays(directory)
+            state.arrays = load_arrays(directory, state.arrays)
             state.users = Vocabulary(words["users"])
             state.objects = Vocabulary(words["objects"])
             state._values = Vocabulary(words["values"], first=2)

@@ -59,6 +59,7 @@ from core.state.arrays import (
 )
 from core.state.beliefs import believe
 from core.state.compiling import kernel
+from core.state.families.content import meet_content
 from core.state.fetching import fetch_event, hint
 from core.state.folding import match_now, meet_lately, meet_main_facet, meet_object, pull
 from core.state.hashing import PairTable, find_or_add, pair_key
@@ -228,6 +229,7 @@ def interact(
     now = whole_s(user_since_origin)
     weight = 1.0 - decay(now - marks[UO_LAST], fading) * repeats
     meet_lately(user, s.objects.vector[obj], now, weight, fading, s.users)
+    meet_content(user, obj, now, fading, s.content)
     met[UO_COUNT] += 1.0
     marks[UO_LAST] = now
     _remember(s.users.trail[user], obj)

@@ -7,7 +7,7 @@ from core.log import TieRule
 from core.recommend.contracts import Stages
 from core.recommend.filters import InPool, NotDisliked, NotExcluded, NotSeen
 from core.recommend.rerankers import CapPerFacet
-from core.recommend.sources import ItemToItem, LatentNearest, Popular
+from core.recommend.sources import ContentNearest, ItemToItem, LatentNearest, Popular
 from core.training import Recipe
 from domains.music.genre import MusicGenre
 from domains.music.readers import READERS
@@ -18,13 +18,14 @@ from domains.music.simulation import SIMULATORS
 DOMAIN = Domain(
     name="music",
     schema=SCHEMA,
+    content_name="sound",
     outcomes=frozenset(OUTCOMES),
     label_rule=LABEL_RULE,
     tie_rule=TieRule.TIMESTAMP,
     readers=READERS,
     simulators=SIMULATORS,
     stages=Stages(
-        sources=(ItemToItem(), LatentNearest(), Popular()),
+        sources=(ItemToItem(), LatentNearest(), ContentNearest(), Popular()),
         # The cheapest first: what one removes the next does not look at.
         filters=(InPool(), NotExcluded(), NotSeen(), NotDisliked()),
         rerankers=(CapPerFacet(cap=3),),

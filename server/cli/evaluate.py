@@ -13,6 +13,7 @@ from core.publish import report_of, write_predictions
 from domains import domain_named
 from server.cli.options import (
     AsJson,
+    ContentFile,
     DataDirectory,
     Device,
     DeviceName,
@@ -38,6 +39,7 @@ def evaluate(
     recipe: Recipe = "standard",
     device: DeviceName = Device.CPU,
     scratch: ScratchDirectory = None,
+    content: ContentFile = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -49,15 +51,15 @@ def evaluate(
     steps = replace(chosen.recipe, trainers=recipe)
     with progress_bars() as report:
         log, evaluated = read_and_measure(
-            chosen, data, log_format, steps, device, seed, scratch, report
+            chosen, data, log_format, steps, device, seed, scratch, content, report
         )
     if predictions is not None:
         write_predictions(predictions, log, evaluated.evaluation)
-    content = report_of(chosen, log, evaluated, steps, seed=seed)
+    measured = report_of(chosen, log, evaluated, steps, seed=seed)
     if as_json:
-        print_json(content)
+        print_json(measured)
         return
-    show_report(content)
+    show_report(measured)
     if predictions is not None:
         rows = len(evaluated.evaluation.rows)
         stdout.print(f"wrote {rows} predictions to {predictions}", highlight=False)

@@ -14,6 +14,7 @@ import typer
 
 from core.errors import FieldViolation, InvalidRequestError
 from core.models import RECIPES, Compute
+from core.schema import MAX_CONTENT_SIZE
 from core.scratch import IN_MEMORY_BYTES, Scratch
 
 DomainName = Annotated[str, typer.Argument(help="Name of the domain: music, shopping or travel.")]
@@ -67,6 +68,18 @@ ScratchDirectory = Annotated[
         help=(
             "Directory on a disk for features that are too many for memory (above "
             f"{IN_MEMORY_BYTES >> 30} GB); TMPDIR, /var/tmp or the system's own when absent."
+        ),
+    ),
+]
+
+
+ContentFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--content",
+        help=(
+            "Parquet file of content vectors, known before any event: `object_id` and `vector`, a "
+            f"list of floats, all of one length up to {MAX_CONTENT_SIZE}."
         ),
     ),
 ]

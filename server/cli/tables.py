@@ -21,6 +21,13 @@ def show_report(report: Mapping[str, Any]) -> None:
         f"{evaluation['test_rows']:,} test rows, scored once",
         highlight=False,
     )
+    if "content" in data:
+        content = data["content"]
+        stdout.print(
+            f"content ({content['name']}, {content['size']} numbers) of {content['objects']:,} "
+            "objects",
+            highlight=False,
+        )
     for note in data["notes"]:
         stdout.print(f"· {note}", markup=False, highlight=False)
     stdout.print(figures_table(evaluation))

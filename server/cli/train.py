@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from core.content_file import read_content
 from core.domain import Domain
 from core.log import EventLog
 from core.publish import Evaluated, evaluate_log, publish, report_of
@@ -16,6 +17,7 @@ from server.cli.options import (
     BUNDLES,
     AsJson,
     Bundles,
+    ContentFile,
     DataDirectory,
     Device,
     DeviceName,
@@ -41,14 +43,25 @@ def read_and_measure(
     device: Device,
     seed: int,
     scratch: Path | None,
+    content: Path | None,
     report: Report,
 ) -> tuple[EventLog, Evaluated]:
     """Read a log and evaluate the recipe on it; what the machine lacks is found out first."""
     compute, room = compute_on(device), scratch_in(scratch)
+    vectors = None if content is None else read_content(content, domain.content_name)
     report("read the log", 0.0)
     log = read_log(domain.readers, data, log_format)
     report("read the log", 1.0)
-    return log, evaluate_log(domain, log, recipe, compute, seed=seed, progress=report, scratch=room)
+    return log, evaluate_log(
+        domain,
+        log,
+        recipe,
+        compute,
+        seed=seed,
+        progress=report,
+        scratch=room,
+        content=vectors,
+    )
 
 
 def train(
@@ -59,6 +72,7 @@ def train(
     recipe: RecipeName = "standard",
     device: DeviceName = Device.CPU,
     scratch: ScratchDirectory = None,
+    content: ContentFile = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -67,7 +81,7 @@ def train(
     steps = replace(chosen.recipe, trainers=recipe)
     with progress_bars() as report:
         log, evaluated = read_and_measure(
-            chosen, data, log_format, steps, device, seed, scratch, report
+            chosen, data, log_format, steps, device, seed, scratch, content, report
         )
         directory = publish(
             chosen,
@@ -82,9 +96,9 @@ def train(
             seed=seed,
             progress=report,
         )
-    content = report_of(chosen, log, evaluated, steps, seed=seed)
+    measured = report_of(chosen, log, evaluated, steps, seed=seed)
     if as_json:
-        print_json({"bundle": str(directory), **content})
+        print_json({"bundle": str(directory), **measured})
     else:
-        show_report(content)
+        show_report(measured)
         stdout.print(f"published {directory}", highlight=False)

@@ -17,6 +17,7 @@ from core.publish import evaluate_log, publish
 from core.readers import read_log
 from core.state.columns import Columns
 from core.state.state import State
+from core.testing_logs import random_content
 from domains import domain_named
 from encore.v1 import common_pb2 as common_pb
 from server.lifecycle import EncoreServer
@@ -62,7 +63,8 @@ class TinyBundle:
 
     def state(self) -> State:
         """Its state, opened anew: an oracle for what a server over it must know."""
-        return State.load(self.domain.schema, self.directory / STATE)
+        schema = read_manifest(self.directory).schema_of(self.domain.schema)
+        return State.load(schema, self.directory / STATE)
 
     def columns(self) -> Columns:
         """The layout of the batches that its members take."""
@@ -80,6 +82,7 @@ def train_tiny_bundle(
     version: str = "v1",
     seed: int = 1,
     start_s: float | None = None,
+    content_size: int = 0,
 ) -> TinyBundle:
     """Simulate, measure and publish with the tiny members: what `encore train` does, in seconds.
 
@@ -89,6 +92,7 @@ def train_tiny_bundle(
         version: of the bundle.
         seed: same seed, same bundle.
         start_s: epoch seconds at which the log begins; the simulator's own moment when absent.
+        content_size: dimensions of content vectors at random; 0 for no content.
     """
     domain = domain_named(name)
     data = root / ".data" / f"{name}-{version}"
@@ -97,7 +101,10 @@ def train_tiny_bundle(
     log = read_log(domain.readers, data, None)
     recipe = replace(domain.recipe, trainers="tiny", min_rows=MIN_ROWS)
     compute = Compute(threads=1)
-    evaluated = evaluate_log(domain, log, recipe, compute, seed=seed)
+    content = None
+    if content_size:
+        content = random_content(seed, log.objects.ids, domain.content_name, content_size)
+    evaluated = evaluate_log(domain, log, recipe, compute, seed=seed, content=content)
     directory = publish(
         domain,
         log,

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.content import ContentVectors
 from core.domain import Domain
 from core.engine import DomainEngine, load_bundle
 from core.errors import (
@@ -25,17 +26,25 @@ from core.readers import detect, read_log
 from core.requests import FeedbackEvent, RecommendRequest, ScoreRequest, UserRef
 from core.sampling import DAY_S
 from core.schema import Kind
+from core.testing_logs import UNHEARD_OF, random_content
 from domains import DOMAINS, domain_named
 
 EVENTS: Mapping[str, int] = {"music": 2500, "shopping": 4000, "travel": 8000}
 """So few that a domain takes seconds."""
 NOW_S = 3600.0
+WITH_CONTENT = " with content"
 
 
-@pytest.fixture(scope="module", params=sorted(DOMAINS))
-def domain(request: pytest.FixtureRequest) -> Domain:
+@pytest.fixture(scope="module", params=[*sorted(DOMAINS), "music with content"])
+def variant(request: pytest.FixtureRequest) -> str:
+    """The name of a domain, and whether its training run is given content vectors."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def domain(variant: str) -> Domain:
     """The domain with the smallest members and without listening to audio."""
-    chosen = DOMAINS[str(request.param)]
+    chosen = DOMAINS[variant.removesuffix(WITH_CONTENT)]
     recipe = replace(chosen.recipe, trainers="tiny", min_rows=15)
     return replace(chosen, recipe=recipe, genre=None)
 
@@ -54,9 +63,22 @@ def log(domain: Domain, files: Path) -> EventLog:
 
 
 @pytest.fixture(scope="module")
-def bundle(domain: Domain, log: EventLog, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def content(variant: str, domain: Domain, log: EventLog) -> ContentVectors | None:
+    """Vectors of most objects, or none at all."""
+    if not variant.endswith(WITH_CONTENT):
+        return None
+    return random_content(0, log.objects.ids, domain.content_name, size=5)
+
+
+@pytest.fixture(scope="module")
+def bundle(
+    domain: Domain,
+    log: EventLog,
+    content: ContentVectors | None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     compute = Compute(threads=1)
-    evaluated = evaluate_log(domain, log, domain.recipe, compute, seed=0)
+    evaluated = evaluate_log(domain, log, domain.recipe, compute, seed=0, content=content)
     return publish(
         domain,
         log,
@@ -266,6 +288,14 @@ def test_the_light_profile_has_its_own_members(
 ) -> None:
     answer = engine.score(replace(asked(log), profile="light"), now_s)
     assert set(answer.member_probabilities) == {"felu", "lightgbm"}
+
+
+def test_an_object_that_only_content_tells_of_is_known(
+    engine: DomainEngine, content: ContentVectors | None, now_s: float
+) -> None:
+    answer = engine.score(ScoreRequest(UserRef(), [UNHEARD_OF]), now_s)
+    assert answer.missing_ids == (() if content else (UNHEARD_OF,))
+    assert np.isfinite(answer.probabilities).all()
 
 
 def test_unknown_users_and_objects_are_scored_and_the_objects_named(

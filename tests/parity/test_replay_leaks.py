@@ -15,12 +15,13 @@ from core.state.arrays import ALL_LABELS
 from core.state.columns import Family, NumberColumn
 from core.state.latent_fit import fit_latent
 from core.state.replay import Replay
-from core.testing_logs import LogTables, new_state, random_tables
+from core.testing_logs import LogTables, new_state, random_content, random_tables
 
 SEEDS = st.integers(0, 2**32 - 1)
 RULES = st.sampled_from(list(TieRule))
 bounded = settings(max_examples=20, deadline=None)
 
+CONTENT = random_content(6, [f"o{i}" for i in range(31)])
 BASE = 50
 """Rows before the latent fit, whose tie group is finished."""
 
@@ -29,8 +30,9 @@ Features = tuple[NDArray[np.float32], NDArray[np.int32]]
 
 def features(log: EventLog, base: int = BASE) -> Features:
     """As-of numbers and codes of every row, with latent vectors of the base period."""
-    state = new_state()
+    state = new_state(content=CONTENT)
     replay = Replay(state, state.log_arrays(log))
+    state.add_content(CONTENT)
     everything = np.ones(len(log), bool)
     _, numbers, codes = replay.run(base, everything)
     fit_latent(state, seed=3)
@@ -108,7 +110,8 @@ def test_entities_of_the_test_block_change_no_number_before_it(seed: int) -> Non
         tables.pools,
         tables.tie_rule,
     )
-    kept = [k for k, c in enumerate(new_state().columns.numbers) if not in_facet_space(c)]
+    columns = new_state(content=CONTENT).columns
+    kept = [k for k, c in enumerate(columns.numbers) if not in_facet_space(c)]
     left, right = features(log)[0][:n, kept], features(without.log())[0][:, kept]
     assert left.tobytes() == right.tobytes()
 

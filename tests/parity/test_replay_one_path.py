@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from core.content import ContentVectors, hidden_objects
 from core.errors import BundleError
 from core.log import UNKNOWN_LABEL, EventLog, Outcome, TieRule
 from core.schema import Branch
 from core.state import replay as replay_module
-from core.state.columns import Columns, FeatureBatch
+from core.state.columns import Columns, Family, FeatureBatch
 from core.state.latent_fit import fit_latent
 from core.state.replay import Replay
 from core.state.state import NOBODY, Event, State
@@ -27,12 +28,15 @@ from core.testing_logs import (
     context_of,
     event_of,
     new_state,
+    random_content,
     random_tables,
 )
 
 SEEDS = st.integers(0, 2**32 - 1)
 RULES = st.sampled_from(list(TieRule))
 bounded = settings(max_examples=15, deadline=None)
+CONTENT = random_content(6, [f"o{i}" for i in range(12)])
+"""Training would hide some of it and show some."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +49,22 @@ class Pass:
     state: State
 
 
-def replayed(log: EventLog, rule: TieRule, base: int) -> tuple[Pass, NDArray[np.int8]]:
-    """Features by replay; latent vectors are fitted after the first `base` rows and once more."""
-    state = new_state(rule)
+def replayed(
+    log: EventLog, rule: TieRule, base: int, content: ContentVectors | None = None
+) -> tuple[Pass, NDArray[np.int8]]:
+    """Features by replay; latent vectors are fitted after the first `base` rows and once more.
+
+    Some content is hidden up to the second fit.
+    """
+    state = new_state(rule, content)
     replay = Replay(state, state.log_arrays(log))
+    give(state, content)
     everything = np.ones(len(log), bool)
     stretches = [replay.run(base, everything)]
     for stop in (second_fit(log, base), len(log)):
         fit_latent(state, seed=3)
+        if stop == len(log):
+            state.show_content()
         stretches.append(replay.run(stop, everything))
     left = Pass(
         np.concatenate([numbers for _, numbers, _ in stretches]),
@@ -68,14 +80,27 @@ def second_fit(log: EventLog, base: int) -> int:
     return (base + len(log)) // 2
 
 
-def served(log: EventLog, rule: TieRule, base: int, store: Path | None = None) -> Pass:
+def give(state: State, content: ContentVectors | None) -> None:
+    """Give a state its content, with the vectors hidden that a training run would hide."""
+    if content is not None:
+        state.add_content(content, hidden_objects(content, seed=3))
+
+
+def served(
+    log: EventLog,
+    rule: TieRule,
+    base: int,
+    store: Path | None = None,
+    content: ContentVectors | None = None,
+) -> Pass:
     """Features asked live before each tie group, whose events are then written one by one.
 
     With `store`, the state is saved and opened again by memory map after two thirds of the log.
     """
-    state = new_state(rule)
+    state = new_state(rule, content)
     state.add_entities(log.users, log.objects, log.pools)
-    columns = final_columns(log, rule)
+    give(state, content)
+    columns = final_columns(log, rule, content)
     numbers = np.zeros((len(log), len(columns.numbers)), np.float32)
     codes = np.zeros((len(log), len(columns.codes)), np.int32)
     keys = np.zeros(len(log), np.int64)
@@ -86,9 +111,11 @@ def served(log: EventLog, rule: TieRule, base: int, store: Path | None = None) -
         while fits and start >= fits[0]:
             fit_latent(state, seed=3)
             fits.pop(0)
+            if not fits:
+                state.show_content()
         if store is not None and start >= 2 * len(log) // 3 and not stored:
             state.save(store)
-            state = State.load(SMALL_SCHEMA, store)
+            state = State.load(state.schema, store)
             stored = True
         state.advance(float(log.time_s[start]))
         for row in range(start, stop):
@@ -114,10 +141,11 @@ def ask(state: State, log: EventLog, row: int, columns: Columns) -> FeatureBatch
     )
 
 
-def final_columns(log: EventLog, rule: TieRule) -> Columns:
+def final_columns(log: EventLog, rule: TieRule, content: ContentVectors | None = None) -> Columns:
     """The layout with the cardinalities of the whole log, as after a replay."""
-    state = new_state(rule)
+    state = new_state(rule, content)
     state.log_arrays(log)
+    give(state, content)
     return state.columns
 
 
@@ -139,6 +167,34 @@ def test_a_replay_equals_live_calls_bit_for_bit(
     base = group_start(log, int(share * len(log)))
     left, _ = replayed(log, rule, base)
     assert_same_bits(left, served(log, rule, base))
+
+
+@given(SEEDS, RULES, st.booleans())
+@bounded
+def test_so_it_does_with_content_of_which_some_is_hidden_and_shown_later(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, rule: TieRule, own_clock: bool
+) -> None:
+    log, content = random_tables(seed, tie_rule=rule, own_clock=own_clock).log(), CONTENT
+    base, store = group_start(log, 40), tmp_path_factory.mktemp("state")
+    left, _ = replayed(log, rule, base, content)
+    right = served(log, rule, base, store, content)
+    assert_same_bits(left, right)
+    users = left.state.users.end
+    mine, theirs = left.state.arrays.content, right.state.arrays.content
+    assert mine.taste[:users].tobytes() == theirs.taste[:users].tobytes()
+    assert mine.met[:users].tolist() == theirs.met[:users].tolist()
+
+
+@given(SEEDS, RULES)
+@bounded
+def test_content_changes_no_column_that_was_there_without_it(seed: int, rule: TieRule) -> None:
+    log = random_tables(seed, tie_rule=rule).log()
+    base = group_start(log, 40)
+    plain, _ = replayed(log, rule, base)
+    told, _ = replayed(log, rule, base, CONTENT)
+    others = [c.family is not Family.CONTENT for c in told.state.columns.numbers]
+    assert told.numbers[:, others].tobytes() == plain.numbers.tobytes()
+    assert told.codes.tobytes() == plain.codes.tobytes()
 
 
 def test_derived_labels_count_live_as_in_a_replay() -> None:
@@ -259,9 +315,10 @@ def test_reading_changes_nothing() -> None:
 @bounded
 def test_equal_object_keys_promise_equal_object_columns(seed: int, rule: TieRule) -> None:
     log = random_tables(seed, tie_rule=rule).log()
-    state = new_state(rule)
+    state = new_state(rule, CONTENT)
     state.add_entities(log.users, log.objects, log.pools)
-    columns = final_columns(log, rule)
+    give(state, CONTENT)
+    columns = final_columns(log, rule, CONTENT)
     numbers = [k for k, c in enumerate(columns.numbers) if c.branch is Branch.OBJECT]
     codes = [k for k, c in enumerate(columns.codes) if c.branch is Branch.OBJECT]
     objects = np.arange(len(log.objects) + 1, dtype=np.int32)
@@ -269,6 +326,7 @@ def test_equal_object_keys_promise_equal_object_columns(seed: int, rule: TieRule
     for row in range(len(log)):
         if row == len(log) // 3:
             fit_latent(state, seed=3)
+            state.show_content()
         now = float(log.time_s[row]) + row % 7
         batch = state.features(row % 5, objects, context_of(log, row), now, columns)
         assert batch.object_keys is not None

@@ -23,7 +23,7 @@ from encore.v1 import common_pb2 as common_pb
 from encore.v1 import recommender_service_pb2 as pb
 from server.store.testing import postgres_server
 from server.testing import ManualClock, RunningServer
-from server.testing.bundles import TinyBundle, serving_bundles, wire_outcome
+from server.testing.bundles import TinyBundle, serving_bundles, train_tiny_bundle, wire_outcome
 
 DAY_S = 86_400
 SPAN_S = 70 * DAY_S
@@ -269,6 +269,18 @@ def test_the_same_in_a_stub_domain(tiny_shopping: TinyBundle, tmp_path: Path) ->
     log = random_log(tiny_shopping, 200, seed=5)
     url = f"sqlite:///{tmp_path}/encore.sqlite3"
     assert check_all(tiny_shopping, log, url, restarts=1) == len(log)
+
+
+def test_the_same_with_content_vectors(tmp_path: Path) -> None:
+    bundle = train_tiny_bundle(tmp_path / "bundles", "shopping", content_size=4)
+    names = [column.name for column in bundle.columns().numbers]
+    assert "object_content_3" in names
+    log = random_log(bundle, 200, seed=6)
+    matches = replayed(bundle, log).numbers[:, names.index("user_content_match")]
+    assert np.isfinite(matches).any()
+    assert np.isnan(matches).any()
+    url = f"sqlite:///{tmp_path}/encore.sqlite3"
+    assert check_all(bundle, log, url, restarts=1) == len(log)
 
 
 def test_large_calls_leave_the_same_state_as_small_ones(

@@ -20,6 +20,7 @@ from core.state.families import (
     activity,
     affinity,
     catalogue,
+    content,
     latent,
     online,
     outcome,
@@ -36,6 +37,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     sequence,
     catalogue,
     online,
+    content,
 )
 """In column order."""
 

@@ -10,14 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
 from typer.testing import Result
 
+from core.engine import DomainEngine, load_bundle
 from core.errors import BundleError, EncoreError, InvalidDataError, NotEnoughDataError
 from core.examples import replay_examples
 from core.log import UNKNOWN_LABEL
 from core.readers import read_log
+from core.requests import ScoreRequest, UserRef
 from core.state.state import State
 from domains import DOMAINS
 
@@ -182,6 +186,63 @@ def test_predictions_into_a_directory_that_is_not_there_are_refused_before_any_w
     error = refused(encore("evaluate", "shopping", "--data", data, "--predictions", path, *FITS))
     assert "--predictions" in str(error)
     assert str(path.parent) in str(error)
+
+
+# content
+
+
+def content_file(data: Path, to: Path, vectors: list[list[float]] | None = None) -> Path:
+    """Vectors of the first objects of the log, or of as many as there are vectors."""
+    with (data / "objects.csv").open(encoding="utf-8", newline="") as file:
+        ids = [row["object_id"] for row in csv.DictReader(file)]
+    if vectors is None:
+        vectors = np.random.default_rng(0).standard_normal((len(ids), 3)).tolist()
+    table = {"object_id": ids[: len(vectors)], "vector": pa.array(vectors, pa.list_(pa.float32()))}
+    pq.write_table(pa.table(table), to)
+    return to
+
+
+def test_train_with_content_publishes_a_bundle_that_serves_by_itself(
+    encore: Encore, plain: Plain, data: Path, tmp_path: Path
+) -> None:
+    content = content_file(data, tmp_path / "content.parquet")
+    options = ("--data", data, "--content", content, "--bundles", tmp_path / "out", *FITS)
+    result = encore("train", "shopping", *options)
+    assert result.exit_code == 0, result.output
+    assert "content (content, 3 numbers) of" in plain(result.stdout)
+    content.unlink()
+    (directory,) = (tmp_path / "out" / "shopping").iterdir()
+    domain = DOMAINS["shopping"]
+    engine = DomainEngine(domain, load_bundle(directory, domain))
+    known = engine.features(ScoreRequest(UserRef("u1"), ["o0"]), engine.clock_s)
+    names = [column.name for column in known.columns.numbers]
+    assert known.numbers[0, names.index("content_known")] == 1.0
+
+
+def test_evaluate_with_content_measures_the_same_rows_with_it(
+    encore: Encore, data: Path, tmp_path: Path
+) -> None:
+    content = content_file(data, tmp_path / "content.parquet")
+    told = document(
+        encore("evaluate", "shopping", "--data", data, "--content", content, *FITS, "--json")
+    )
+    plain = document(encore("evaluate", "shopping", "--data", data, *FITS, "--json"))
+    assert told["data"]["content"]["size"] == 3  # type: ignore[index]
+    assert "content" not in plain["data"]  # type: ignore[operator]
+    assert told["evaluation"]["test_rows"] == plain["evaluation"]["test_rows"]  # type: ignore[index]
+    assert told["evaluation"]["ensembles"] != plain["evaluation"]["ensembles"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_bad_content_is_named_with_its_row_before_any_work_and_nothing_is_written(
+    encore: Encore, data: Path, tmp_path: Path, command: str
+) -> None:
+    content = content_file(data, tmp_path / "content.parquet", [[1.0, 2.0], [1.0]])
+    out = ("--bundles", tmp_path / "out") if command == "train" else ()
+    error = refused(encore(command, "shopping", "--data", data, "--content", content, *out, *FITS))
+    assert isinstance(error, InvalidDataError)
+    assert "content.parquet row 1, column vector" in str(error)
+    assert [path.name for path in tmp_path.iterdir()] == ["content.parquet"]
 
 
 # What is refused

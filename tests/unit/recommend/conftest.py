@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pytest
 
+from core.content import unit_vectors
 from core.log import Entities, Outcome
 from core.recommend.contracts import Query
 from core.requests import RecommendRequest, UserRef
@@ -17,6 +18,10 @@ from core.testing_logs import new_state
 
 ARTISTS = {"a1": "abba", "a2": "abba", "a3": "abba", "b1": "bach", "b2": "bach", "n1": ""}
 FREE = frozenset({"a2", "b1"})
+CONTENT = unit_vectors(
+    "sound", tuple(ARTISTS)[:5], np.array([[1, 0], [3, 1], [2, 1], [0, 1], [1, 3]], float)
+)
+"""Those of an artist lie near to each other; n1 has none."""
 MEETINGS: Sequence[tuple[str, str]] = (
     ("ann", "a1"),
     ("ann", "a2"),
@@ -47,12 +52,13 @@ def _entities(columns: Sequence[str], artists: Mapping[str, str], numbers: int) 
 @pytest.fixture
 def state() -> State:
     """After all meetings, with latent vectors of them."""
-    state = new_state()
+    state = new_state(content=CONTENT)
     state.add_entities(
         _entities(("city", "age", "joined_at"), {}, 2),
         _entities(("language", "genres", "artist", "length", "released_at"), ARTISTS, 2),
         {"free": FREE},
     )
+    state.add_content(CONTENT)
     for second, (user, obj) in enumerate(MEETINGS):
         state.update(Event(user, obj, Outcome.PLAY, float(second)))
     fit_latent(state, seed=0)

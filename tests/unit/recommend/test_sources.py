@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.content import unit_vectors
 from core.log import Outcome
 from core.recommend.contracts import Query, Source
-from core.recommend.sources import ItemToItem, LatentNearest, Popular, best
+from core.recommend.sources import ContentNearest, ItemToItem, LatentNearest, Popular, best
 from core.requests import RecommendRequest, UserRef
 from core.retrieval.item_neighbours import build_item_neighbours
 from core.state.latent_fit import fit_latent
@@ -19,7 +20,7 @@ from core.state.state import Event, State
 from core.testing_logs import new_state
 
 Asked = Callable[..., Query]
-SOURCES = (Popular(half_life=1), ItemToItem(), LatentNearest())
+SOURCES = (Popular(half_life=1), ItemToItem(), LatentNearest(), ContentNearest())
 HOUR_S = 3600.0
 
 
@@ -145,3 +146,72 @@ def test_an_object_that_came_after_the_index_does_no_harm(state: State, asked: A
         assert all(name in state.objects for name in named(query, source))
     assert named(query, ItemToItem()) == []  # the latest 20 are all unknown to the index
     assert "later99" in named(query, Popular(half_life=1), limit=200)
+
+
+DEGREES = {"0": 0.0, "10": 10.0, "30": 30.0, "90": 90.0, "180": 180.0, "-100": -100.0}
+"""Objects by where they lie on a circle; nobody has met them unless a test says so."""
+
+
+@pytest.fixture
+def circle() -> State:
+    angles = np.radians(list(DEGREES.values()))
+    points = np.column_stack([np.cos(angles), np.sin(angles)])
+    content = unit_vectors("sound", tuple(DEGREES), points)
+    state = new_state(content=content)
+    state.add_content(content)
+    return state
+
+
+def circle_query(state: State, user: str, *, pool: tuple[str, ...] | None = None) -> Query:
+    members = None
+    if pool is not None:
+        members = np.zeros(len(state.arrays.objects.counts), bool)
+        members[[state.objects.get(obj) for obj in pool]] = True
+    neighbours = build_item_neighbours(state.arrays)
+    request = RecommendRequest(UserRef(user))
+    return Query(request, state, neighbours, state.users.get(user), 10.0, members)
+
+
+def test_content_nearest_finds_what_nobody_has_met(circle: State) -> None:
+    circle.update(Event("ann", "0", Outcome.PLAY, 0.0))
+    query = circle_query(circle, "ann")
+    assert named(query, ContentNearest(), 4) == ["0", "10", "30", "90"]
+    proposals = ContentNearest().propose(query, 2)
+    assert proposals.reasons == ("content near to your taste",) * 2
+
+
+def test_content_nearest_looks_at_each_of_the_latest_objects_not_only_at_their_mean(
+    circle: State,
+) -> None:
+    for second, obj in enumerate(("0", "90")):
+        circle.update(Event("ann", obj, Outcome.PLAY, float(second)))
+    # 30 lies 15 degrees off the taste, 10 lies 10 degrees off what was heard.
+    query = circle_query(circle, "ann")
+    assert named(query, ContentNearest())[:4] == ["0", "90", "10", "30"]
+    reasons = ContentNearest().propose(query, 4).reasons
+    assert reasons[2:] == ("content near to 0", "content near to your taste")
+
+
+def test_content_nearest_without_a_latest_object_that_has_a_vector_goes_by_taste(
+    circle: State,
+) -> None:
+    circle.update(Event("ann", "180", Outcome.PLAY, 0.0))
+    circle.update(Event("ann", "silent", Outcome.PLAY, 1.0))
+    assert named(circle_query(circle, "ann"), ContentNearest(recent=1), 2) == ["180", "-100"]
+
+
+def test_content_nearest_keeps_to_the_pool(circle: State) -> None:
+    circle.update(Event("ann", "0", Outcome.PLAY, 0.0))
+    pool = ("90", "180", "30")
+    assert named(circle_query(circle, "ann", pool=pool), ContentNearest()) == ["30", "90", "180"]
+
+
+def test_content_nearest_proposes_nothing_without_content_or_taste(
+    circle: State,
+) -> None:
+    plain = new_state()
+    plain.update(Event("ann", "0", Outcome.PLAY, 0.0))
+    assert named(circle_query(plain, "ann"), ContentNearest()) == []
+    circle.update(Event("dumb", "silent", Outcome.PLAY, 0.0))
+    for user in ("dumb", "nobody"):
+        assert named(circle_query(circle, user), ContentNearest()) == []
