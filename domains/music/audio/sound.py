@@ -36,8 +36,10 @@ class Ear:
         self._tagger = Tagger.load("msd")
 
     def hear(self, samples: NDArray[np.float32]) -> Sound:
-        """Describe `(n,)` samples as `decode_bytes` returns them."""
-        heard = self._tagger.listen(samples, SAMPLE_RATE, N_WINDOWS)
+        """Describe `(n,)` samples as `decode_bytes` returns them; their volume does not matter."""
+        # The tagger alone would take a quiet copy for other music.
+        loud = samples / np.abs(samples).max()
+        heard = self._tagger.listen(loud, SAMPLE_RATE, N_WINDOWS)
         return Sound(extract_features(samples), heard.tags.mean(axis=0), heard.units.mean(axis=0))
 
     def warm_up(self) -> None:
