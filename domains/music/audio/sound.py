@@ -14,6 +14,9 @@ from domains.music.audio.tagger import MSD_TAGS, Tagger
 N_WINDOWS = 3
 """Windows of 3 s that the tagger hears of a sound: more cost 23 ms each and tell little more."""
 
+N_UNITS = 200
+"""Of the tagger's layer before the tags."""
+
 
 @dataclass(frozen=True, eq=False)
 class Sound:
@@ -24,7 +27,7 @@ class Sound:
     tags: NDArray[np.float32]
     """`(len(MSD_TAGS),)`, the tagger's probabilities, mean over the windows."""
     units: NDArray[np.float32]
-    """`(200,)`, the tagger's layer before the tags, mean over the windows."""
+    """`(N_UNITS,)`, the tagger's layer before the tags, mean over the windows."""
 
 
 class Ear:

@@ -20,12 +20,10 @@ from domains.music.audio.decode import DEFAULT_LIMITS, SAMPLE_RATE
 from domains.music.audio.features import FEATURE_NAMES
 from domains.music.audio.library.describe import Description
 from domains.music.audio.library.files import AudioFile
-from domains.music.audio.sound import N_WINDOWS, Ear
+from domains.music.audio.sound import N_UNITS, N_WINDOWS, Ear
 
 FORMAT = 1
 """Of the files; a library of another format is refused."""
-N_UNITS = 200
-"""Of the tagger's layer before the tags."""
 
 _NAME = re.compile(r"part-(\d{6,})\.parquet")
 _TEMPORARY = ".part.tmp"
