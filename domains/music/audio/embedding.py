@@ -43,10 +43,15 @@ class SoundEmbedding:
         """Learn from the tracks of a catalogue.
 
         Args:
-            features: `(n_tracks, n_features)`, finite; at least one track.
+            features: `(n_tracks, n_features)`, finite.
             units: `(n_tracks, n_units)`, the tagger's, in the same order.
             most_dimensions: of the vectors; fewer where fewer say all.
+
+        Raises:
+            ValueError: if there is no track.
         """
+        if not len(features):
+            raise ValueError("an embedding needs at least one track")
         columns = _Columns(features, units)
         mean, deviation = columns.mean_and_deviation()
         # Rounding gives a constant column a deviation of about 1e-16 of its size.

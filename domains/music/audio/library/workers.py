@@ -54,7 +54,7 @@ def described(
     """Describe files, in the order in which they are ready.
 
     When a worker dies, the files that were in flight are described again one at a time: the one
-    that kills its worker again is at fault and gets an error, the others are unharmed.
+    that kills its worker again is at fault and gets an error, the others come to no harm.
     """
     waiting, suspects = deque(files), deque[AudioFile]()
     while waiting or suspects:
