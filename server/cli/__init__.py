@@ -8,7 +8,7 @@ import typer
 
 from core.errors import EncoreError
 from encore_client import EncoreClientError
-from server.cli import bench, demo, evaluate, serve, simulate, train
+from server.cli import bench, demo, evaluate, genre, serve, simulate, train
 from server.cli.output import complain
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("serve")(serve.serve)
 app.add_typer(bench.app, name="bench")
+app.add_typer(genre.app, name="genre")
 
 
 def main() -> None:

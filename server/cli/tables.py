@@ -86,3 +86,19 @@ def _interval(figures: Mapping[str, Any]) -> str:
 
 def _number(value: float | None) -> str:
     return _MISSING if value is None or value != value else f"{value:.4f}"  # noqa: PLR0124 - NaN
+
+
+def show_library_update(result: Mapping[str, Any]) -> None:
+    """Print what `encore genre index` did."""
+    stdout.print(f"{result['library']} holds {result['tracks']:,} tracks", highlight=False)
+    table = Table()
+    table.add_column("files")
+    table.add_column("number", justify="right")
+    for name in ("heard", "unchanged", "removed", "unlisted"):
+        table.add_row(name, f"{result[name]:,}")
+    table.add_row("failed", f"{len(result['failed']):,}")
+    stdout.print(table)
+    for failure in result["failed"]:
+        stdout.print(f"· {failure['file']}: {failure['reason']}", markup=False, highlight=False)
+    if "content_vectors" in result:
+        stdout.print(f"wrote {result['content_vectors']:,} content vectors", highlight=False)

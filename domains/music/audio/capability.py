@@ -27,14 +27,15 @@ from core.errors import (
 )
 from domains.music.audio.answer import GenreAnswer, GenreStatus, Neighbour
 from domains.music.audio.decode import decode_bytes, decode_file
-from domains.music.audio.features import FEATURE_NAMES, extract_features
+from domains.music.audio.features import FEATURE_NAMES
 from domains.music.audio.genre import GenreModel, fit_genre_model
-from domains.music.audio.neighbours import TrackIndex
+from domains.music.audio.neighbours import Query, TrackIndex
+from domains.music.audio.sound import N_UNITS, Ear
 
 MAX_K = 100
 """Neighbours that one request may ask for."""
 
-_INDEX_FILE = "index.safetensors"
+_TRACKS_FILE = "tracks.safetensors"
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,12 @@ class GenreNeighbors:
             raise NotEnoughDataError(
                 f"a genre model needs tracks of at least two genres, got {n_genres}: label more"
             )
+        ear = Ear()
         features = np.empty((len(ordered), len(FEATURE_NAMES)))
+        units = np.empty((len(ordered), N_UNITS), np.float32)
         for row, track in enumerate(ordered):
-            features[row] = extract_features(decode_file(track.path))
+            sound = ear.hear(decode_file(track.path))
+            features[row], units[row] = sound.features, sound.units
             if progress is not None:
                 progress((row + 1) / len(ordered))
         model = fit_genre_model(
@@ -106,8 +110,12 @@ class GenreNeighbors:
             seed,
             [ordered[row].recording or ordered[row].track_id for row in labelled],
         )
-        index = TrackIndex.build([track.track_id for track in ordered], features)
+        index = TrackIndex.build([track.track_id for track in ordered], features, units)
         return cls(model, index, model.predict_proba(features).astype(np.float32), labels)
+
+    @cached_property
+    def _ear(self) -> Ear:
+        return Ear()
 
     @cached_property
     def genre_of(self) -> NDArray[np.str_]:
@@ -154,7 +162,7 @@ class GenreNeighbors:
             self._distribution(self.probabilities[row]),
             str(self.genre_of[row]),
             bool(self.labels[row]),
-            self._nearest(self.index.vectors[row], k, allowed),
+            self._nearest(self.index.track(row), k, allowed, other_recordings=True),
         )
 
     def by_audio(
@@ -180,8 +188,8 @@ class GenreNeighbors:
                 usable audio.
         """
         _check_k(k)
-        features = extract_features(decode_bytes(audio))
-        probabilities = self.model.predict_proba(features[np.newaxis])[0].astype(np.float32)
+        sound = self._ear.hear(decode_bytes(audio))
+        probabilities = self.model.predict_proba(sound.features[np.newaxis])[0].astype(np.float32)
         genre = self.model.genres[int(probabilities.argmax())]
         allowed = self._allowed(pool, genre if same_genre else None)
         return GenreAnswer(
@@ -190,23 +198,21 @@ class GenreNeighbors:
             self._distribution(probabilities),
             genre,
             False,
-            self._nearest(self.index.embed(features), k, allowed),
+            self._nearest(
+                self.index.sound(sound.features, sound.units), k, allowed, other_recordings=False
+            ),
         )
 
     def save(self, directory: Path) -> None:
-        """Write `genre.cbm`, `genre.json` and `index.safetensors` into an existing directory."""
+        """Write the model, the index and `tracks.safetensors` into an existing directory."""
         self.model.save(directory)
-        tensors = {
-            "vectors": self.index.vectors,
-            "mean": self.index.mean,
-            "scale": self.index.scale,
-            "probabilities": self.probabilities,
-        }
+        self.index.save(directory)
+        # safetensors writes the buffer as it lies: a column-major array would come back mixed.
+        probabilities = np.ascontiguousarray(self.probabilities)
         save_file(
-            # safetensors writes the buffer as it lies: a column-major array would come back mixed.
-            {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()},
-            directory / _INDEX_FILE,
-            {"track_ids": json.dumps(self.index.track_ids), "labels": json.dumps(self.labels)},
+            {"probabilities": probabilities},
+            directory / _TRACKS_FILE,
+            {"labels": json.dumps(self.labels)},
         )
 
     @classmethod
@@ -216,32 +222,22 @@ class GenreNeighbors:
         Raises:
             BundleError: if a file is missing or damaged, or the files do not belong together.
         """
-        model = GenreModel.load(directory)
+        model, index = GenreModel.load(directory), TrackIndex.load(directory)
         try:
-            with safe_open(directory / _INDEX_FILE, framework="numpy") as stored:
-                strings = stored.metadata()
-                track_ids = tuple(json.loads(strings["track_ids"]))
-                labels = tuple(json.loads(strings["labels"]))
-                vectors, mean, scale, probabilities = (
-                    stored.get_tensor(name)
-                    for name in ("vectors", "mean", "scale", "probabilities")
-                )
+            with safe_open(directory / _TRACKS_FILE, framework="numpy") as stored:
+                labels = tuple(json.loads(stored.metadata()["labels"]))
+                probabilities = stored.get_tensor("probabilities")
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise BundleError(
-                f"the track index in {directory} cannot be read ({error}): build it again"
+                f"the genres of tracks in {directory} cannot be read ({error}): build them again"
             ) from error
-        n_tracks, n_features = len(track_ids), len(FEATURE_NAMES)
-        if not (
-            vectors.shape == (n_tracks, n_features)
-            and mean.shape == scale.shape == (n_features,)
-            and probabilities.shape == (n_tracks, len(model.genres))
-            and len(labels) == n_tracks
-        ):
+        n_tracks = len(index.track_ids)
+        if not (probabilities.shape == (n_tracks, len(model.genres)) and len(labels) == n_tracks):
             raise BundleError(
                 f"the track index in {directory} does not fit the genre model beside it: "
                 "build both again"
             )
-        return cls(model, TrackIndex(track_ids, vectors, mean, scale), probabilities, labels)
+        return cls(model, index, probabilities, labels)
 
     def _allowed(self, pool: frozenset[str] | None, genre: str | None) -> NDArray[np.bool_]:
         allowed = (
@@ -254,9 +250,9 @@ class GenreNeighbors:
         return tuple((self.model.genres[i], float(probabilities[i])) for i in order)
 
     def _nearest(
-        self, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_]
+        self, query: Query, k: int, allowed: NDArray[np.bool_], *, other_recordings: bool
     ) -> tuple[Neighbour, ...]:
-        rows, cosines = self.index.nearest(query, k, allowed)
+        rows, cosines = self.index.nearest(query, k, allowed, other_recordings=other_recordings)
         return tuple(
             Neighbour(
                 self.index.track_ids[row],

@@ -1,39 +1,83 @@
-"""Finds the tracks that sound most alike: exact cosine over standardised features."""
+"""Finds the tracks that sound most alike, none of them twice."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+import json
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from core.errors import BundleError
+from domains.music.audio.approximate import InvertedLists
+from domains.music.audio.embedding import FEATURE_WEIGHT, SoundEmbedding
+from domains.music.audio.features import FEATURE_NAMES
+from domains.music.audio.highest import EXCLUDED, highest
+
+EXACT_UP_TO = 300_000
+"""Tracks to choose from up to which every one is looked at; above, a share of them."""
+SAME_COSINE = 0.90
+"""Two tracks are the same recording only if their vectors are at least so close ..."""
+SAME_HARMONY = 0.30
+"""... and their harmonies at most so far apart: root mean square over the twelve pitch classes, in
+standard deviations of the catalogue. Copies at other bit rates, volumes or lengths keep to both,
+other recordings miss both by far: see the test that measures it."""
+
+_FILE = "index.safetensors"
+_HARMONY = np.flatnonzero([n.startswith("chroma_") and n.endswith("_mean") for n in FEATURE_NAMES])
+_GATHERED_SHARE = 8
+"""Rarer tracks than one in so many are gathered first; more are scored where they lie."""
+_SPARE = 16
+"""Tracks looked at beyond those wanted, as some will be copies."""
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """A sound to find neighbours of."""
+
+    vector: NDArray[np.float32]
+    """`(n_dimensions,)`."""
+    harmony: NDArray[np.float32]
+    """`(12,)`, mean strength of each pitch class, standardised."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrackIndex:
-    """Tracks with their sound as unit vectors; immutable.
-
-    A feature that is the same in all indexed tracks tells none apart and counts as zero.
-    """
+    """Tracks with their sound as unit vectors; immutable."""
 
     track_ids: tuple[str, ...]
     """Strictly ascending."""
+    embedding: SoundEmbedding
+    """What made the vectors."""
     vectors: NDArray[np.float32]
-    """`(n_tracks, n_features)`, each row of length 1, or 0 for a track that is average in all."""
-    mean: NDArray[np.float64]
-    """`(n_features,)`, over the indexed tracks."""
-    scale: NDArray[np.float64]
-    """`(n_features,)`, one over the standard deviation; 0 where there is none."""
+    """`(n_tracks, n_dimensions)`, each row of length 1, or 0 for a track that is average in all."""
+    harmonies: NDArray[np.float32]
+    """`(n_tracks, 12)`, see `Query`."""
+    lists: InvertedLists | None
+    """For searches among more than `EXACT_UP_TO` tracks."""
+    exact_up_to: int = EXACT_UP_TO
 
     @classmethod
-    def build(cls, track_ids: Sequence[str], features: NDArray[np.float64]) -> TrackIndex:
+    def build(
+        cls,
+        track_ids: Sequence[str],
+        features: NDArray[np.floating],
+        units: NDArray[np.floating],
+        exact_up_to: int = EXACT_UP_TO,
+    ) -> TrackIndex:
         """Index tracks.
 
         Args:
             track_ids: `(n_tracks,)`, distinct and ascending.
-            features: `(n_tracks, n_features)`, finite, in the same order.
+            features: `(n_tracks, len(FEATURE_NAMES))`, finite, in the same order.
+            units: `(n_tracks, 200)`, the tagger's, in the same order.
+            exact_up_to: look at all tracks up to so many.
 
         Returns:
             The index.
@@ -43,23 +87,31 @@ class TrackIndex:
         """
         if any(a >= b for a, b in pairwise(track_ids)):
             raise ValueError("track ids must ascend strictly: sort the tracks and drop repeats")
-        if len(features) != len(track_ids):
-            raise ValueError(f"{len(track_ids)} track ids came with {len(features)} feature rows")
-        mean, deviation = features.mean(axis=0), features.std(axis=0)
-        # Rounding gives a constant column a deviation of about 1e-16 of its size.
-        varies = deviation > 1e-9 * np.maximum(np.abs(mean), 1e-30)
-        scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=varies)
-        return cls(tuple(track_ids), _unit((features - mean) * scale), mean, scale)
+        if not len(features) == len(units) == len(track_ids):
+            raise ValueError(
+                f"{len(track_ids)} track ids came with {len(features)} rows of features "
+                f"and {len(units)} of units"
+            )
+        embedding = SoundEmbedding.fit(features, units)
+        vectors = embedding.embed(features, units)
+        lists = InvertedLists.build(vectors) if len(vectors) > exact_up_to else None
+        harmonies = _harmonies(embedding, features)
+        return cls(tuple(track_ids), embedding, vectors, harmonies, lists, exact_up_to)
 
     @cached_property
     def rows(self) -> dict[str, int]:
         """Row of each track id."""
         return {track_id: row for row, track_id in enumerate(self.track_ids)}
 
-    def embed(self, features: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return the unit vector `(n_features,)` of raw features `(n_features,)`."""
-        vector: NDArray[np.float32] = _unit(((features - self.mean) * self.scale)[np.newaxis])[0]
-        return vector
+    def track(self, row: int) -> Query:
+        """The sound of an indexed track."""
+        return Query(self.vectors[row], self.harmonies[row])
+
+    def sound(self, features: NDArray[np.floating], units: NDArray[np.floating]) -> Query:
+        """A sound with features `(len(FEATURE_NAMES),)` and units `(200,)`."""
+        features, units = features[np.newaxis], units[np.newaxis]
+        vector = self.embedding.embed(features, units)[0]
+        return Query(vector, _harmonies(self.embedding, features)[0])
 
     def mask_of(self, track_ids: Set[str]) -> NDArray[np.bool_]:
         """Return `(n_tracks,)`, true for the indexed tracks among the given ids."""
@@ -69,28 +121,137 @@ class TrackIndex:
         return mask
 
     def nearest(
-        self, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None = None
+        self,
+        query: Query,
+        k: int,
+        allowed: NDArray[np.bool_] | None = None,
+        *,
+        other_recordings: bool = True,
     ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Find the allowed tracks with the highest cosine.
+        """Find the allowed tracks with the highest cosine, one of each recording.
 
         Args:
-            query: `(n_features,)` from `embed` or a row of `vectors`.
+            query: from `track` or `sound`.
             k: how many tracks at most.
             allowed: `(n_tracks,)`, the tracks to choose from; all by default.
+            other_recordings: leave out the query's own recording, the track itself included.
 
         Returns:
-            Rows and cosines, each `(min(k, number allowed),)`, the highest cosine first; equal
-            cosines in order of track id.
+            Rows and cosines, each `(k,)` or shorter where fewer qualify, the highest cosine first;
+            equal cosines in order of track id. Of tracks that are the same recording, the first.
         """
-        rows = np.arange(len(self.track_ids)) if allowed is None else np.flatnonzero(allowed)
+        n_allowed = len(self.track_ids) if allowed is None else int(np.count_nonzero(allowed))
+        candidates = self._candidates(query.vector, allowed, n_allowed)
+        most = k + _SPARE
+        while True:
+            rows, cosines = self._ordered(query.vector, candidates(most), most)
+            kept = self._first_of_each(rows, k, query if other_recordings else None)
+            if len(kept) == k or most >= n_allowed:
+                return rows[kept], cosines[kept]
+            most = min(4 * most, n_allowed)
+
+    def _candidates(
+        self, vector: NDArray[np.float32], allowed: NDArray[np.bool_] | None, n_allowed: int
+    ) -> Callable[[int], NDArray[np.intp]]:
+        """What finds so many of the nearest rows or more, in no order."""
+        if self.lists is not None and n_allowed > self.exact_up_to:
+            return partial(self.lists.nearest, vector, allowed=allowed)
+        if allowed is None:
+            return partial(highest, self.vectors @ vector)
+        if n_allowed < len(self.track_ids) / _GATHERED_SHARE:
+            rows = np.flatnonzero(allowed)
+            scores = self.vectors[rows] @ vector
+            return lambda most: rows[highest(scores, most)]
+        scores = self.vectors @ vector
+        np.copyto(scores, EXCLUDED, where=~allowed)
+        return partial(highest, scores)
+
+    def _ordered(
+        self, vector: NDArray[np.float32], rows: NDArray[np.intp], most: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         # Not BLAS: its result for a row may depend on where the row stands, and break ties.
-        products = self.vectors[rows] * query
-        cosines = np.clip(products.sum(axis=1, dtype=np.float64), -1.0, 1.0)
-        best = np.argsort(-cosines, kind="stable")[:k]
+        products = self.vectors[rows].astype(np.float64) * vector
+        cosines = np.clip(products.sum(axis=1), -1.0, 1.0)
+        best = np.lexsort((rows, -cosines))[:most]
         return rows[best], cosines[best]
 
+    def _first_of_each(
+        self, rows: NDArray[np.intp], k: int, query: Query | None
+    ) -> NDArray[np.intp]:
+        """Positions `(<= k,)` in `rows` of the first track of each recording but the query's."""
+        vectors, harmonies = self.vectors[rows], self.harmonies[rows]
+        left = np.ones(len(rows), dtype=np.bool_)
+        if query is not None:
+            left &= ~same_recording(vectors, harmonies, query.vector, query.harmony)
+        kept: list[int] = []
+        while len(kept) < k and left.any():
+            first = int(left.argmax())
+            kept.append(first)
+            left &= ~same_recording(vectors, harmonies, vectors[first], harmonies[first])
+            left[first] = False  # a track that is average in all is at no angle to itself
+        return np.array(kept, dtype=np.intp)
 
-def _unit(rows: NDArray[np.float64]) -> NDArray[np.float32]:
-    length = np.sqrt((rows**2).sum(axis=1, keepdims=True))
-    unit: NDArray[np.float64] = np.divide(rows, length, out=np.zeros(rows.shape), where=length > 0)
-    return unit.astype(np.float32)
+    def save(self, directory: Path) -> None:
+        """Write `index.safetensors` into an existing directory."""
+        tensors = {
+            "vectors": self.vectors,
+            "harmonies": self.harmonies,
+            "mean": self.embedding.mean,
+            "scale": self.embedding.scale,
+            "axes": self.embedding.axes,
+        }
+        if self.lists is not None:
+            tensors |= {"centres": self.lists.centres, "lists": self.lists.lists}
+        save_file(
+            # safetensors writes the buffer as it lies: a column-major array would come back mixed.
+            {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()},
+            directory / _FILE,
+            {"track_ids": json.dumps(self.track_ids), "exact_up_to": str(self.exact_up_to)},
+        )
+
+    @classmethod
+    def load(cls, directory: Path) -> TrackIndex:
+        """Read what `save` wrote.
+
+        Raises:
+            BundleError: if the file is missing or damaged.
+        """
+        try:
+            with safe_open(directory / _FILE, framework="numpy") as stored:
+                strings = stored.metadata()
+                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            track_ids = tuple(json.loads(strings["track_ids"]))
+            embedding = SoundEmbedding(*(tensors[name] for name in ("mean", "scale", "axes")))
+            vectors, harmonies = tensors["vectors"], tensors["harmonies"]
+            lists = None
+            if "lists" in tensors:
+                lists = InvertedLists(vectors, tensors["centres"], tensors["lists"])
+            exact_up_to = int(strings["exact_up_to"])
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise BundleError(
+                f"the track index in {directory} cannot be read ({error}): build it again"
+            ) from error
+        if not len(track_ids) == len(vectors) == len(harmonies):
+            raise BundleError(f"the track index in {directory} is damaged: build it again")
+        return cls(track_ids, embedding, vectors, harmonies, lists, exact_up_to)
+
+
+def same_recording(
+    vectors: NDArray[np.float32],
+    harmonies: NDArray[np.float32],
+    vector: NDArray[np.float32],
+    harmony: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    """Return `(n,)`, whether each of the tracks is the one recording's."""
+    same: NDArray[np.bool_] = vectors @ vector >= SAME_COSINE
+    near = np.flatnonzero(same)
+    distances = np.sqrt(((harmonies[near] - harmony) ** 2).mean(axis=1))
+    same[near] = distances <= SAME_HARMONY
+    return same
+
+
+def _harmonies(embedding: SoundEmbedding, features: NDArray[np.floating]) -> NDArray[np.float32]:
+    standard = (features[:, _HARMONY] - embedding.mean[_HARMONY]) * embedding.scale[_HARMONY]
+    weight = FEATURE_WEIGHT / np.sqrt(features.shape[1])
+    harmonies: NDArray[np.float32] = (standard / weight).astype(np.float32)
+    return harmonies

@@ -14,6 +14,9 @@ from domains.music.audio.tagger import MSD_TAGS, Tagger
 N_WINDOWS = 3
 """Windows of 3 s that the tagger hears of a sound: more cost 23 ms each and tell little more."""
 
+N_UNITS = 200
+"""Of the tagger's layer before the tags."""
+
 
 @dataclass(frozen=True, eq=False)
 class Sound:
@@ -24,7 +27,7 @@ class Sound:
     tags: NDArray[np.float32]
     """`(len(MSD_TAGS),)`, the tagger's probabilities, mean over the windows."""
     units: NDArray[np.float32]
-    """`(200,)`, the tagger's layer before the tags, mean over the windows."""
+    """`(N_UNITS,)`, the tagger's layer before the tags, mean over the windows."""
 
 
 class Ear:
@@ -36,8 +39,10 @@ class Ear:
         self._tagger = Tagger.load("msd")
 
     def hear(self, samples: NDArray[np.float32]) -> Sound:
-        """Describe `(n,)` samples as `decode_bytes` returns them."""
-        heard = self._tagger.listen(samples, SAMPLE_RATE, N_WINDOWS)
+        """Describe `(n,)` samples as `decode_bytes` returns them; their volume does not matter."""
+        # The tagger alone would take a quiet copy for other music.
+        loud = samples / np.abs(samples).max()
+        heard = self._tagger.listen(loud, SAMPLE_RATE, N_WINDOWS)
         return Sound(extract_features(samples), heard.tags.mean(axis=0), heard.units.mean(axis=0))
 
     def warm_up(self) -> None:
