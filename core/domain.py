@@ -45,8 +45,13 @@ class StoredGenre(GenreCapability, Protocol):
 class GenreBuilder(Protocol):
     """Makes and loads the genre part of a bundle."""
 
-    def build(self, *, seed: int, progress: Callable[[float], None] | None) -> StoredGenre:
-        """Listen to the domain's audio and fit."""
+    def build(
+        self, *, sounds: Path | None, seed: int, progress: Callable[[float], None] | None
+    ) -> StoredGenre:
+        """Index the sound library in the directory `sounds`; without one, the domain's own audio.
+
+        InvalidDataError or BundleError when there is no library, or it cannot be read.
+        """
         ...
 
     def load(self, directory: Path) -> StoredGenre:

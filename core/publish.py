@@ -14,7 +14,7 @@ import numpy as np
 
 from core.bundle import write_bundle
 from core.content import ContentVectors
-from core.domain import Domain
+from core.domain import Domain, StoredGenre
 from core.engine import GENRE, RETRIEVAL, SCORE, STATE
 from core.ensemble import Ensemble
 from core.examples import ExampleTable, replay_examples
@@ -87,6 +87,7 @@ def publish(
     published_at_s: float,
     commit: str,
     seed: int,
+    genre: StoredGenre | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Refit the measured recipe on everything known at the end of the log and write the bundle.
@@ -98,6 +99,7 @@ def publish(
         version: name of this one; later versions must sort later.
         published_at_s: now, in epoch seconds.
         commit: git commit of the code, or empty.
+        genre: of the domain; built from its own audio when absent and the domain has any.
 
     Returns:
         The bundle's directory.
@@ -121,8 +123,11 @@ def publish(
         SCORE: final.ensemble.save,
         RETRIEVAL: neighbours.save,
     }
-    if domain.genre is not None:
-        genre = domain.genre.build(seed=seed, progress=lambda done: report("genre model", done))
+    if genre is None and domain.genre is not None:
+        genre = domain.genre.build(
+            sounds=None, seed=seed, progress=lambda done: report("genre model", done)
+        )
+    if genre is not None:
         parts[GENRE] = genre.save
     codes = evaluated.table.features.columns.codes
     return write_bundle(

@@ -165,8 +165,14 @@ class GenreAnswer:
     status: GenreStatus
     genres: tuple[tuple[str, float], ...] = ()
     """(genre, probability), most likely first."""
+    moods: tuple[tuple[str, float], ...] = ()
+    """(mood, probability), most likely first."""
+    instruments: tuple[tuple[str, float], ...] = ()
+    """(instrument or voice, probability), most likely first."""
     neighbours: tuple[tuple[str, float, str], ...] = ()
     """(track id, cosine, genre), nearest first."""
+    same_recording: tuple[str, ...] = ()
+    """Ids of tracks that are the sound asked about once more; they are not among the neighbours."""
     note: str = ""
     """What to know before trusting the answer."""
 
@@ -247,6 +253,10 @@ class Engine(Protocol):
 
 class GenreCapability(Protocol):
     """An optional capability of a domain whose objects have a sound. Safe across threads."""
+
+    def warm_up(self) -> None:
+        """Do what the first call would wait for, seconds at worst."""
+        ...
 
     def by_track(
         self, track_id: str, k: int, same_genre: bool, pool_ids: frozenset[str] | None

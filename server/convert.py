@@ -187,6 +187,9 @@ def genre_response(heard: GenreHeard) -> pb.GenreNeighborResponse:
         ],
         note=answer.note,
         model_version=heard.model_version,
+        moods=[pb.SoundTag(tag=tag, probability=p) for tag, p in answer.moods],
+        instruments=[pb.SoundTag(tag=tag, probability=p) for tag, p in answer.instruments],
+        same_recording_ids=answer.same_recording,
     )
 
 

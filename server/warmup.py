@@ -31,6 +31,7 @@ def warm_up(engine: Engine, capabilities: Capabilities, log: Log) -> None:
     engine.still_allowed("", object_ids)
     if capabilities.genre is not None:
         try:
+            capabilities.genre.warm_up()
             capabilities.genre.by_audio(test_sound(), 1, same_genre=False, pool_ids=None)
         except EncoreError as error:
             log.warning("warm-up sound refused", domain=engine.domain, problem=str(error))

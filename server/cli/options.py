@@ -73,6 +73,14 @@ ScratchDirectory = Annotated[
 ]
 
 
+SoundsDirectory = Annotated[
+    Path | None,
+    typer.Option(
+        "--sounds",
+        help="Sound library (`encore genre index`) that answers GenreNeighbor; a few clips that "
+        "ship with Encore when absent.",
+    ),
+]
 ContentFile = Annotated[
     Path | None,
     typer.Option(

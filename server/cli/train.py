@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.content_file import read_content
-from core.domain import Domain
+from core.domain import Domain, StoredGenre
+from core.errors import FieldViolation, InvalidRequestError
 from core.log import EventLog
 from core.publish import Evaluated, evaluate_log, publish, report_of
 from core.readers import read_log
@@ -25,6 +26,7 @@ from server.cli.options import (
     LogFormat,
     ScratchDirectory,
     Seed,
+    SoundsDirectory,
     compute_on,
     git_commit,
     new_version,
@@ -64,6 +66,15 @@ def read_and_measure(
     )
 
 
+def genre_of(domain: Domain, sounds: Path, seed: int) -> StoredGenre:
+    """The genre capability of a sound library; InvalidRequestError if the domain has none."""
+    if domain.genre is None:
+        raise InvalidRequestError(
+            [FieldViolation("--sounds", f"objects of {domain.name} have no sound: leave it out")]
+        )
+    return domain.genre.build(sounds=sounds, seed=seed, progress=None)
+
+
 def train(
     domain: DomainName,
     data: DataDirectory,
@@ -73,6 +84,7 @@ def train(
     device: DeviceName = Device.CPU,
     scratch: ScratchDirectory = None,
     content: ContentFile = None,
+    sounds: SoundsDirectory = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -80,6 +92,8 @@ def train(
     chosen = domain_named(domain)
     steps = replace(chosen.recipe, trainers=recipe)
     with progress_bars() as report:
+        # First of all: a library that cannot be used is refused before hours of training.
+        genre = None if sounds is None else genre_of(chosen, sounds, seed)
         log, evaluated = read_and_measure(
             chosen, data, log_format, steps, device, seed, scratch, content, report
         )
@@ -94,6 +108,7 @@ def train(
             published_at_s=time.time(),
             commit=git_commit(),
             seed=seed,
+            genre=genre,
             progress=report,
         )
     measured = report_of(chosen, log, evaluated, steps, seed=seed)

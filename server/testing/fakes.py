@@ -272,6 +272,9 @@ class FakeGenre:
 
     KNOWN = "t00"
 
+    def warm_up(self) -> None:
+        """Nothing to wait for."""
+
     def by_track(
         self, track_id: str, k: int, same_genre: bool, pool_ids: frozenset[str] | None
     ) -> GenreAnswer:
@@ -285,7 +288,15 @@ class FakeGenre:
             if (pool_ids is None or n[0] in pool_ids) and not (same_genre and n[2] != "rock")
         ]
         genres = (("rock", 0.75), ("jazz", 0.25))
-        return GenreAnswer(GenreStatus.OK, genres, tuple(kept[:k]), "two clips")
+        return GenreAnswer(
+            GenreStatus.OK,
+            genres,
+            moods=(("happy", 0.5), ("sad", 0.1)),
+            instruments=(("guitar", 0.9),),
+            neighbours=tuple(kept[:k]),
+            same_recording=("t-copy",),
+            note="two clips",
+        )
 
     def by_audio(
         self, audio: bytes, k: int, same_genre: bool, pool_ids: frozenset[str] | None

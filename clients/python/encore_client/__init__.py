@@ -40,6 +40,7 @@ from encore_client.types import (
     RecommendOptions,
     RejectedEvent,
     ScoredObjects,
+    SoundTag,
     TrackNeighbor,
     User,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "ScoredObjects",
     "ServerUnavailableError",
     "ServingModel",
+    "SoundTag",
     "TrackNeighbor",
     "UnknownNameError",
     "UnsupportedError",

@@ -21,6 +21,7 @@ from encore_client.types import (
     RecommendedItem,
     RejectedEvent,
     ScoredObjects,
+    SoundTag,
     TrackNeighbor,
     User,
 )
@@ -183,6 +184,9 @@ def genre_neighbors(answer: recommender_service_pb2.GenreNeighborResponse) -> Ge
         neighbors=tuple(
             TrackNeighbor(each.track_id, each.cosine, each.genre) for each in answer.neighbors
         ),
+        moods=tuple(SoundTag(each.tag, each.probability) for each in answer.moods),
+        instruments=tuple(SoundTag(each.tag, each.probability) for each in answer.instruments),
+        same_recording_ids=tuple(answer.same_recording_ids),
         note=answer.note,
         model_version=answer.model_version,
         request_id=answer.request_id,

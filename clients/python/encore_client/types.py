@@ -188,9 +188,18 @@ class TrackNeighbor:
 
     track_id: str
     cosine: float
-    """Of the standardised sound features, -1 to 1."""
+    """Of the embeddings of the two sounds, -1 to 1."""
     genre: str
     """Known or predicted."""
+
+
+@dataclass(frozen=True)
+class SoundTag:
+    """Something that can be heard: a mood, an instrument, a voice."""
+
+    tag: str
+    probability: float
+    """Those of different tags do not sum to 1."""
 
 
 @dataclass(frozen=True)
@@ -202,6 +211,12 @@ class GenreNeighbors:
     """Most likely first."""
     neighbors: tuple[TrackNeighbor, ...]
     """Nearest first."""
+    moods: tuple[SoundTag, ...]
+    """Most likely first."""
+    instruments: tuple[SoundTag, ...]
+    """Instruments and voices, most likely first."""
+    same_recording_ids: tuple[str, ...]
+    """Tracks that are the same recording; they are not among the neighbors."""
     note: str
     """What to know before trusting the answer."""
     model_version: str

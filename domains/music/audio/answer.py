@@ -34,13 +34,21 @@ class GenreAnswer:
     """The answer; everything but status and note is empty unless the status is OK."""
 
     status: GenreStatus
-    demonstration_note: str
-    """One line saying what the model was fitted on and how far it can be believed."""
+    note: str
+    """One line saying what the genres rest on and how far they can be believed."""
     genres: tuple[tuple[str, float], ...] = ()
-    """Every genre with the model's probability, the likeliest first; they sum to 1."""
+    """Every genre with its probability, the likeliest first; they sum to 1 unless tracks may have
+    several genres."""
     genre: str = ""
-    """The genre that `same_genre` went by: the track's label, else the likeliest."""
+    """The genre that `same_genre` went by: the track's likeliest label, else the likeliest."""
     labelled: bool = False
     """True if that genre is a label."""
+    moods: tuple[tuple[str, float], ...] = ()
+    """Every mood that the tagger knows with its probability, the likeliest first."""
+    instruments: tuple[tuple[str, float], ...] = ()
+    """The same for instruments and voices."""
     neighbours: tuple[Neighbour, ...] = ()
     """The nearest first; fewer than k where fewer tracks qualify."""
+    same_recording: tuple[str, ...] = ()
+    """Indexed tracks that are the same recording as the one asked about, the nearest first; they
+    are not among the neighbours."""

@@ -1,128 +1,100 @@
 """GenreNeighbors: what genre a sound has and which tracks sound most like it.
 
-This is what a bundle stores and a server calls; it holds the genre model and the index of all
+This is what a bundle stores and a server calls; it holds the source of genres and the index of all
 tracks whose audio is known.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
-from core.errors import (
-    BundleError,
-    FieldViolation,
-    InvalidDataError,
-    InvalidRequestError,
-    NotEnoughDataError,
-)
+from core.errors import BundleError, FieldViolation, InvalidRequestError
 from domains.music.audio.answer import GenreAnswer, GenreStatus, Neighbour
-from domains.music.audio.decode import decode_bytes, decode_file
-from domains.music.audio.features import FEATURE_NAMES
-from domains.music.audio.genre import GenreModel, fit_genre_model
+from domains.music.audio.genre_source import GenreSource, load_genre_source
+from domains.music.audio.heard_tracks import HeardTracks
+from domains.music.audio.intake import AudioIntake
 from domains.music.audio.neighbours import Query, TrackIndex
-from domains.music.audio.sound import N_UNITS, Ear
+from domains.music.audio.sound import Ear
+from domains.music.audio.tagger import MSD_TAGS, TagKind, kind_of
 
 MAX_K = 100
 """Neighbours that one request may ask for."""
 
-_TRACKS_FILE = "tracks.safetensors"
+_GENRES = "probabilities"
+_GENRES_FILE = "genres.safetensors"
 
-
-@dataclass(frozen=True)
-class AudioTrack:
-    """A track whose audio is to be indexed."""
-
-    track_id: str
-    path: Path
-    """A wav, flac, ogg or mp3 file; its first minute is described."""
-    genre: str | None = None
-    """Its known genre, which the model learns from; None or empty if nobody said."""
-    recording: str | None = None
-    """What it was cut from, shared by excerpts of one recording; by default the track itself."""
+_IS_MOOD, _IS_INSTRUMENT = (
+    np.array([kind_of(tag) is kind for tag in MSD_TAGS])
+    for kind in (TagKind.MOOD, TagKind.INSTRUMENT)
+)
 
 
 @dataclass(frozen=True, eq=False)
 class GenreNeighbors:
-    """A genre model and an index of tracks; immutable and safe to call from several threads."""
+    """A source of genres and an index of tracks; immutable, safe to call from several threads."""
 
-    model: GenreModel
+    source: GenreSource
     index: TrackIndex
+    tracks: HeardTracks
+    """The tracks of the index, in the same order."""
     probabilities: NDArray[np.float32]
-    """`(n_tracks, n_genres)`, the model's for every indexed track."""
-    labels: tuple[str, ...]
-    """`(n_tracks,)`, the known genre of each, empty where nobody said."""
+    """`(n_tracks, n_genres)`, of every indexed track."""
+    ear: Ear
+    intake: AudioIntake
 
     @classmethod
     def build(
-        cls,
-        tracks: Iterable[AudioTrack],
-        seed: int,
-        progress: Callable[[float], None] | None = None,
+        cls, source: GenreSource, tracks: HeardTracks, ear: Ear, intake: AudioIntake
     ) -> GenreNeighbors:
-        """Describe every track, fit the genre model on the labelled ones and index all.
+        """Index tracks that have been heard.
 
         Args:
-            tracks: distinct ids; at least two genres among them.
-            seed: of the genre model.
-            progress: called with the share of tracks described so far, in (0, 1].
+            source: names their genres.
+            tracks: at least one.
+            ear: hears what is sent along.
+            intake: decodes what is sent along.
 
         Returns:
             The capability, ready to be called or saved.
-
-        Raises:
-            InvalidDataError: if a file is not usable audio or an id occurs twice.
-            NotEnoughDataError: if fewer than two genres are labelled.
         """
-        ordered = sorted(tracks, key=lambda track: track.track_id)
-        for track, following in pairwise(ordered):
-            if track.track_id == following.track_id:
-                raise InvalidDataError(
-                    track.track_id, "the track id occurs twice", "Give each track one file."
-                )
-        labels = tuple(track.genre or "" for track in ordered)
-        labelled = [row for row, label in enumerate(labels) if label]
-        n_genres = len(set(labels) - {""})
-        if n_genres < 2:  # said before the long part, not after it
-            raise NotEnoughDataError(
-                f"a genre model needs tracks of at least two genres, got {n_genres}: label more"
-            )
-        ear = Ear()
-        features = np.empty((len(ordered), len(FEATURE_NAMES)))
-        units = np.empty((len(ordered), N_UNITS), np.float32)
-        for row, track in enumerate(ordered):
-            sound = ear.hear(decode_file(track.path))
-            features[row], units[row] = sound.features, sound.units
-            if progress is not None:
-                progress((row + 1) / len(ordered))
-        model = fit_genre_model(
-            features[labelled],
-            [labels[row] for row in labelled],
-            seed,
-            [ordered[row].recording or ordered[row].track_id for row in labelled],
-        )
-        index = TrackIndex.build([track.track_id for track in ordered], features, units)
-        return cls(model, index, model.predict_proba(features).astype(np.float32), labels)
+        index = TrackIndex.build(tracks.track_ids, tracks.features, tracks.units)
+        probabilities = source.probabilities(tracks.features, tracks.tags).astype(np.float32)
+        return cls(source, index, tracks, probabilities, ear, intake)
 
     @cached_property
-    def _ear(self) -> Ear:
-        return Ear()
+    def _labels(self) -> NDArray[np.bool_]:
+        """`(n_tracks, n_genres)`, true where somebody said so."""
+        columns = {genre: column for column, genre in enumerate(self.source.genres)}
+        labels = np.zeros((len(self.tracks.track_ids), len(columns)), dtype=np.bool_)
+        for row, genres in enumerate(self.tracks.labels):
+            labels[row, [columns[genre] for genre in genres if genre in columns]] = True
+        return labels
 
     @cached_property
-    def genre_of(self) -> NDArray[np.str_]:
-        """`(n_tracks,)`, the label of each track, or where there is none its likeliest genre."""
-        likeliest = np.array(self.model.genres)[self.probabilities.argmax(axis=1)]
-        labels = np.array(self.labels, dtype=np.str_)
-        return np.where(labels == "", likeliest, labels)
+    def _genre_of(self) -> NDArray[np.intp]:
+        """`(n_tracks,)`, the likeliest label of each track, or where it has none the likeliest."""
+        labelled = self._labels.any(axis=1, keepdims=True)
+        likeliest: NDArray[np.intp] = np.where(
+            labelled & ~self._labels, -1.0, self.probabilities
+        ).argmax(axis=1)
+        return likeliest
+
+    @cached_property
+    def _has_genre(self) -> NDArray[np.bool_]:
+        """`(n_tracks, n_genres)`, the labels of each track, or where it has none what is likely."""
+        likely = np.zeros_like(self._labels)
+        likely[np.arange(len(likely)), self._genre_of] = True
+        if self.source.several:
+            likely |= self.probabilities > 0.5
+        return np.where(self._labels.any(axis=1, keepdims=True), self._labels, likely)
 
     def by_track(
         self,
@@ -132,12 +104,12 @@ class GenreNeighbors:
         pool: frozenset[str] | None = None,
         catalogue: Container[str] | None = None,
     ) -> GenreAnswer:
-        """Answer for a track of the catalogue; the track itself is not among its neighbours.
+        """Answer for a track of the catalogue; no copy of it is among its neighbours.
 
         Args:
             track_id: the track asked about.
             k: neighbours wanted, 1 to `MAX_K`.
-            same_genre: only neighbours whose genre, known or predicted, equals the track's.
+            same_genre: only neighbours that have the track's genre, by label or by ear.
             pool: only neighbours among these ids; all by default.
             catalogue: ids of all tracks that exist, to tell unknown tracks from those without
                 audio; by default every track that is not indexed counts as one without audio.
@@ -153,16 +125,16 @@ class GenreNeighbors:
         if row is None:
             unknown = catalogue is not None and track_id not in catalogue
             status = GenreStatus.UNKNOWN_TRACK if unknown else GenreStatus.TRACK_WITHOUT_AUDIO
-            return GenreAnswer(status, self.model.report.note)
-        allowed = self._allowed(pool, str(self.genre_of[row]) if same_genre else None)
-        allowed[row] = False
-        return GenreAnswer(
-            GenreStatus.OK,
-            self.model.report.note,
-            self._distribution(self.probabilities[row]),
-            str(self.genre_of[row]),
-            bool(self.labels[row]),
-            self._nearest(self.index.track(row), k, allowed, other_recordings=True),
+            return GenreAnswer(status, self.source.note)
+        return self._answer(
+            self.index.track(row),
+            self.probabilities[row],
+            self.tracks.tags[row],
+            int(self._genre_of[row]),
+            k,
+            same_genre,
+            pool,
+            row,
         )
 
     def by_audio(
@@ -177,7 +149,7 @@ class GenreNeighbors:
         Args:
             audio: one whole wav, flac, ogg or mp3 file; its first minute is listened to.
             k: neighbours wanted, 1 to `MAX_K`.
-            same_genre: only neighbours whose genre, known or predicted, is the sound's likeliest.
+            same_genre: only neighbours that have the sound's likeliest genre.
             pool: only neighbours among these ids; all by default.
 
         Returns:
@@ -188,80 +160,100 @@ class GenreNeighbors:
                 usable audio.
         """
         _check_k(k)
-        sound = self._ear.hear(decode_bytes(audio))
-        probabilities = self.model.predict_proba(sound.features[np.newaxis])[0].astype(np.float32)
-        genre = self.model.genres[int(probabilities.argmax())]
-        allowed = self._allowed(pool, genre if same_genre else None)
-        return GenreAnswer(
-            GenreStatus.OK,
-            self.model.report.note,
-            self._distribution(probabilities),
-            genre,
-            False,
-            self._nearest(
-                self.index.sound(sound.features, sound.units), k, allowed, other_recordings=False
-            ),
+        sound = self.ear.hear(self.intake.decode(audio))
+        probabilities = self.source.probabilities(
+            sound.features[np.newaxis], sound.tags[np.newaxis]
+        )[0].astype(np.float32)
+        return self._answer(
+            self.index.sound(sound.features, sound.units),
+            probabilities,
+            sound.tags,
+            int(probabilities.argmax()),
+            k,
+            same_genre,
+            pool,
+            None,
         )
 
     def save(self, directory: Path) -> None:
-        """Write the model, the index and `tracks.safetensors` into an existing directory."""
-        self.model.save(directory)
+        """Write the source of genres, the index and the tracks into an existing directory."""
+        self.source.save(directory)
         self.index.save(directory)
-        # safetensors writes the buffer as it lies: a column-major array would come back mixed.
-        probabilities = np.ascontiguousarray(self.probabilities)
-        save_file(
-            {"probabilities": probabilities},
-            directory / _TRACKS_FILE,
-            {"labels": json.dumps(self.labels)},
-        )
+        self.tracks.save(directory)
+        save_file({_GENRES: np.ascontiguousarray(self.probabilities)}, directory / _GENRES_FILE)
 
     @classmethod
-    def load(cls, directory: Path) -> GenreNeighbors:
+    def load(cls, directory: Path, ear: Ear, intake: AudioIntake) -> GenreNeighbors:
         """Read what `save` wrote.
 
         Raises:
             BundleError: if a file is missing or damaged, or the files do not belong together.
         """
-        model, index = GenreModel.load(directory), TrackIndex.load(directory)
+        source, index = load_genre_source(directory), TrackIndex.load(directory)
+        tracks = HeardTracks.load(directory, index.track_ids)
         try:
-            with safe_open(directory / _TRACKS_FILE, framework="numpy") as stored:
-                labels = tuple(json.loads(stored.metadata()["labels"]))
-                probabilities = stored.get_tensor("probabilities")
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+            probabilities = load_file(directory / _GENRES_FILE)[_GENRES]
+        except (OSError, SafetensorError, KeyError) as error:
             raise BundleError(
                 f"the genres of tracks in {directory} cannot be read ({error}): build them again"
             ) from error
-        n_tracks = len(index.track_ids)
-        if not (probabilities.shape == (n_tracks, len(model.genres)) and len(labels) == n_tracks):
+        if probabilities.shape != (len(index.track_ids), len(source.genres)):
             raise BundleError(
-                f"the track index in {directory} does not fit the genre model beside it: "
-                "build both again"
+                f"the track index in {directory} does not fit the genres beside it: build it again"
             )
-        return cls(model, index, probabilities, labels)
+        return cls(source, index, tracks, probabilities, ear, intake)
 
-    def _allowed(self, pool: frozenset[str] | None, genre: str | None) -> NDArray[np.bool_]:
-        allowed = (
-            np.ones(len(self.labels), dtype=np.bool_) if pool is None else self.index.mask_of(pool)
+    def warm_up(self) -> None:
+        """Start the decoders; compile, load and derive what the first call would wait for."""
+        self.intake.warm_up()
+        self.ear.warm_up()
+        self.by_track(self.index.track_ids[0], 1, same_genre=True)
+
+    def _answer(
+        self,
+        query: Query,
+        probabilities: NDArray[np.float32],
+        tags: NDArray[np.float32],
+        genre: int,
+        k: int,
+        same_genre: bool,
+        pool: frozenset[str] | None,
+        own_row: int | None,
+    ) -> GenreAnswer:
+        allowed = None if pool is None else self.index.mask_of(pool)
+        if same_genre:
+            of_genre = self._has_genre[:, genre]
+            allowed = of_genre if allowed is None else allowed & of_genre
+        rows, cosines = self.index.nearest(query, k, allowed)
+        copies = [row for row in self.index.copies_of(query, MAX_K) if row != own_row]
+        return GenreAnswer(
+            GenreStatus.OK,
+            self.source.note,
+            genres=_ranked(self.source.genres, probabilities),
+            genre=self.source.genres[genre],
+            labelled=own_row is not None and bool(self._labels[own_row, genre]),
+            moods=_ranked(MSD_TAGS, tags, _IS_MOOD),
+            instruments=_ranked(MSD_TAGS, tags, _IS_INSTRUMENT),
+            neighbours=tuple(
+                Neighbour(
+                    self.index.track_ids[row],
+                    float(cosine),
+                    self.source.genres[self._genre_of[row]],
+                    bool(self._labels[row].any()),
+                )
+                for row, cosine in zip(rows, cosines, strict=True)
+            ),
+            same_recording=tuple(self.index.track_ids[row] for row in copies),
         )
-        return allowed if genre is None else allowed & (self.genre_of == genre)
 
-    def _distribution(self, probabilities: NDArray[np.float32]) -> tuple[tuple[str, float], ...]:
-        order = np.argsort(-probabilities, kind="stable")
-        return tuple((self.model.genres[i], float(probabilities[i])) for i in order)
 
-    def _nearest(
-        self, query: Query, k: int, allowed: NDArray[np.bool_], *, other_recordings: bool
-    ) -> tuple[Neighbour, ...]:
-        rows, cosines = self.index.nearest(query, k, allowed, other_recordings=other_recordings)
-        return tuple(
-            Neighbour(
-                self.index.track_ids[row],
-                float(cosine),
-                str(self.genre_of[row]),
-                bool(self.labels[row]),
-            )
-            for row, cosine in zip(rows, cosines, strict=True)
-        )
+def _ranked(
+    names: tuple[str, ...],
+    probabilities: NDArray[np.float32],
+    chosen: NDArray[np.bool_] | None = None,
+) -> tuple[tuple[str, float], ...]:
+    order = np.argsort(-probabilities, kind="stable")
+    return tuple((names[i], float(probabilities[i])) for i in order if chosen is None or chosen[i])
 
 
 def _check_k(k: int) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import InvalidDataError
-from domains.music.audio.capability import AudioTrack
+from domains.music.audio.heard_tracks import AudioTrack
 
 CLIPS_DIRECTORY = Path(__file__).with_name("clips")
 ATTRIBUTION_FILE = CLIPS_DIRECTORY / "ATTRIBUTION.md"
@@ -41,8 +41,9 @@ class Clip:
     """Who gave the genre."""
 
     def as_track(self) -> AudioTrack:
-        """Return what `GenreNeighbors.build` needs of this clip."""
-        return AudioTrack(self.track_id, self.path, self.genre, self.recording)
+        """Return what `HeardTracks.listen_to` needs of this clip."""
+        genres = frozenset([self.genre] if self.genre else [])
+        return AudioTrack(self.track_id, self.path, genres, self.recording)
 
 
 def shipped_clips(directory: Path = CLIPS_DIRECTORY) -> tuple[Clip, ...]:

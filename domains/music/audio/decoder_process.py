@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import EncoreError
+from core.errors import EncoreError, NotReadyError
 from domains.music.audio import decoder
 from domains.music.audio.decoder import DecodeLimits
 
@@ -31,7 +31,7 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THR
 _MAX_TEXT_BYTES = 10_000
 
 
-class DecoderStartError(EncoreError):
+class DecoderStartError(NotReadyError):
     """No decoder process can be started; nothing is wrong with the audio."""
 
     def __init__(self, problem: str) -> None:

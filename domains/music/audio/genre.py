@@ -121,19 +121,23 @@ class GenreModel:
         )
 
     @classmethod
-    def load(cls, directory: Path) -> GenreModel:
+    def load(cls, directory: Path, columns: Columns) -> GenreModel:
         """Read what `save` wrote.
 
+        Args:
+            directory: holds the three files.
+            columns: what the model will be asked about.
+
         Raises:
-            BundleError: if a file is missing or damaged.
+            BundleError: if a file is missing or damaged, or was made for other columns.
         """
         try:
             described = json.loads((directory / _MODEL_FILE).read_text(encoding="utf-8"))
-            columns = described["columns"]
-            return cls(
+            stored = described["columns"]
+            model = cls(
                 tuple(str(genre) for genre in described["genres"]),
                 bool(described["several"]),
-                Columns(tuple(columns), tuple(ColumnKind(kind) for kind in columns.values())),
+                Columns(tuple(stored), tuple(ColumnKind(kind) for kind in stored.values())),
                 GenreTrees.load(directory / _TREES_FILE),
                 KernelLogistic.of(load_file(directory / _KERNEL_FILE)),
                 Pooling(**described["pooling"]),
@@ -146,6 +150,12 @@ class GenreModel:
             raise BundleError(
                 f"the genre model in {directory} cannot be read ({error}): build it again"
             ) from error
+        if model.columns != columns or model.kernel.weights.shape[1] != len(model.genres):
+            raise BundleError(
+                f"the genre model in {directory} was made for other features or genres: "
+                "build it again with this version"
+            )
+        return model
 
     @staticmethod
     def lies_in(directory: Path) -> bool:

@@ -62,7 +62,7 @@ class KernelLogistic:
         return cls(mean, scale, kernel.components_, kernel.normalization_.T, weights, biases)
 
     def logits(self, columns: Columns, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return `(n, n_genres)`: log-odds if genres do not exclude each other, else of a softmax."""
+        """Return `(n, n_genres)`: log-odds if genres go together, else logits of a softmax."""
         standard = (columns.evened(values) - self.mean) * self.scale
         squared = (
             (standard**2).sum(axis=1)[:, np.newaxis]

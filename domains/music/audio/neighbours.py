@@ -125,8 +125,6 @@ class TrackIndex:
         query: Query,
         k: int,
         allowed: NDArray[np.bool_] | None = None,
-        *,
-        other_recordings: bool = True,
     ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """Find the allowed tracks with the highest cosine, one of each recording.
 
@@ -134,21 +132,29 @@ class TrackIndex:
             query: from `track` or `sound`.
             k: how many tracks at most.
             allowed: `(n_tracks,)`, the tracks to choose from; all by default.
-            other_recordings: leave out the query's own recording, the track itself included.
 
         Returns:
             Rows and cosines, each `(k,)` or shorter where fewer qualify, the highest cosine first;
-            equal cosines in order of track id. Of tracks that are the same recording, the first.
+            equal cosines in order of track id. The query's own recording is left out, and of others
+            that are there several times only the nearest track is given.
         """
         n_allowed = len(self.track_ids) if allowed is None else int(np.count_nonzero(allowed))
         candidates = self._candidates(query.vector, allowed, n_allowed)
         most = k + _SPARE
         while True:
             rows, cosines = self._ordered(query.vector, candidates(most), most)
-            kept = self._first_of_each(rows, k, query if other_recordings else None)
+            kept = self._first_of_each(rows, k, query)
             if len(kept) == k or most >= n_allowed:
                 return rows[kept], cosines[kept]
             most = min(4 * most, n_allowed)
+
+    def copies_of(self, query: Query, most: int) -> NDArray[np.intp]:
+        """Find the query's own recording: rows `(<= most,)`, the nearest first."""
+        found = self._candidates(query.vector, None, len(self.track_ids))(most)
+        rows, _ = self._ordered(query.vector, found, most)
+        return rows[
+            same_recording(self.vectors[rows], self.harmonies[rows], query.vector, query.harmony)
+        ]
 
     def _candidates(
         self, vector: NDArray[np.float32], allowed: NDArray[np.bool_] | None, n_allowed: int
@@ -175,14 +181,10 @@ class TrackIndex:
         best = np.lexsort((rows, -cosines))[:most]
         return rows[best], cosines[best]
 
-    def _first_of_each(
-        self, rows: NDArray[np.intp], k: int, query: Query | None
-    ) -> NDArray[np.intp]:
+    def _first_of_each(self, rows: NDArray[np.intp], k: int, query: Query) -> NDArray[np.intp]:
         """Positions `(<= k,)` in `rows` of the first track of each recording but the query's."""
         vectors, harmonies = self.vectors[rows], self.harmonies[rows]
-        left = np.ones(len(rows), dtype=np.bool_)
-        if query is not None:
-            left &= ~same_recording(vectors, harmonies, query.vector, query.harmony)
+        left = ~same_recording(vectors, harmonies, query.vector, query.harmony)
         kept: list[int] = []
         while len(kept) < k and left.any():
             first = int(left.argmax())

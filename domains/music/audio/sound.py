@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domains.music.audio.decode import SAMPLE_RATE
-from domains.music.audio.features import extract_features, warm_up
+from domains.music.audio.features import features_of, warm_up
+from domains.music.audio.preview import Preview, preview_of
+from domains.music.audio.spectra import analyse
 from domains.music.audio.tagger import MSD_TAGS, Tagger
 
 N_WINDOWS = 3
@@ -28,6 +30,8 @@ class Sound:
     """`(len(MSD_TAGS),)`, the tagger's probabilities, mean over the windows."""
     units: NDArray[np.float32]
     """`(N_UNITS,)`, the tagger's layer before the tags, mean over the windows."""
+    preview: Preview
+    """The part that stands for the whole."""
 
 
 class Ear:
@@ -43,7 +47,13 @@ class Ear:
         # The tagger alone would take a quiet copy for other music.
         loud = samples / np.abs(samples).max()
         heard = self._tagger.listen(loud, SAMPLE_RATE, N_WINDOWS)
-        return Sound(extract_features(samples), heard.tags.mean(axis=0), heard.units.mean(axis=0))
+        spectra = analyse(samples)
+        return Sound(
+            features_of(spectra),
+            heard.tags.mean(axis=0),
+            heard.units.mean(axis=0),
+            preview_of(spectra),
+        )
 
     def warm_up(self) -> None:
         """Compile and load everything that the first call would wait for, seconds at worst."""

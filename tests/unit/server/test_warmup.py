@@ -19,6 +19,9 @@ from server.warmup import warm_up
 class Deaf(FakeGenre):
     """Refuses every sound."""
 
+    def warm_up(self) -> None:
+        pass
+
     def by_audio(
         self, audio: bytes, k: int, same_genre: bool, pool_ids: frozenset[str] | None
     ) -> GenreAnswer:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import InvalidDataError
-from domains.music.audio.decode import SAMPLE_RATE, decode_file
+from domains.music.audio.decode import SAMPLE_RATE
+from domains.music.audio.intake import AudioIntake
 from domains.music.audio.sound import Ear, Sound
 
 
@@ -20,14 +21,12 @@ class Description:
     sound: Sound
     seconds: float
     """Of the file's beginning that were heard."""
-    preview_ms: tuple[int, int] | None = None
-    """Start and length of the part to show, where one was chosen."""
 
 
 def describe_file(path: Path) -> Description | str:
     """Describe a file, or say why that cannot be done; never raises, whatever the file holds."""
     try:
-        samples = decode_file(path)
+        samples = _intake().decode_file(path)
         sound = _ear().hear(samples)
     except InvalidDataError as error:
         return f"{error.problem}. {error.remedy}"
@@ -43,3 +42,8 @@ def describe_file(path: Path) -> Description | str:
 @functools.cache
 def _ear() -> Ear:
     return Ear()
+
+
+@functools.cache
+def _intake() -> AudioIntake:
+    return AudioIntake(n_processes=1)

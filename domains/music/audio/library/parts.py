@@ -80,8 +80,9 @@ def table_of(tracks: Sequence[DescribedTrack]) -> pa.Table:
             sound = track.answer.sound
             row |= {name: np.asarray(getattr(sound, name), np.float32) for name in _SIZES}
             row["seconds"] = track.answer.seconds
-            if track.answer.preview_ms is not None:
-                row["preview_start_ms"], row["preview_length_ms"] = track.answer.preview_ms
+            preview = sound.preview
+            row["preview_start_ms"] = preview.start_ms
+            row["preview_length_ms"] = preview.length_ms
         else:
             row["error"] = track.answer
         rows.append(row)

@@ -642,6 +642,9 @@ class GenreNeighborResponse(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    MOODS_FIELD_NUMBER: _builtins.int
+    INSTRUMENTS_FIELD_NUMBER: _builtins.int
+    SAME_RECORDING_IDS_FIELD_NUMBER: _builtins.int
     status: Global___GenreStatus.ValueType
     """What became of the question."""
     note: _builtins.str
@@ -652,11 +655,27 @@ class GenreNeighborResponse(_message.Message):
     """The id of the request."""
     @_builtins.property
     def genres(self) -> _containers.RepeatedCompositeFieldContainer[Global___GenreProbability]:
-        """Distribution over genres, most likely first."""
+        """Genres, most likely first. A distribution, unless the model was fitted on tracks with several
+        genres each.
+        """
 
     @_builtins.property
     def neighbors(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackNeighbor]:
-        """Nearest tracks, nearest first."""
+        """Nearest tracks, nearest first; one of each recording."""
+
+    @_builtins.property
+    def moods(self) -> _containers.RepeatedCompositeFieldContainer[Global___SoundTag]:
+        """Moods that can be heard, most likely first. Moods do not exclude each other."""
+
+    @_builtins.property
+    def instruments(self) -> _containers.RepeatedCompositeFieldContainer[Global___SoundTag]:
+        """Instruments and voices that can be heard, most likely first."""
+
+    @_builtins.property
+    def same_recording_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of indexed tracks that are the same recording as the sound asked about, at most 100; they
+        are not among the neighbors.
+        """
 
     def __init__(
         self,
@@ -667,14 +686,43 @@ class GenreNeighborResponse(_message.Message):
         note: _builtins.str = ...,
         model_version: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        moods: _abc.Iterable[Global___SoundTag] | None = ...,
+        instruments: _abc.Iterable[Global___SoundTag] | None = ...,
+        same_recording_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["genres", b"genres", "model_version", b"model_version", "neighbors", b"neighbors", "note", b"note", "request_id", b"request_id", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["genres", b"genres", "instruments", b"instruments", "model_version", b"model_version", "moods", b"moods", "neighbors", b"neighbors", "note", b"note", "request_id", b"request_id", "same_recording_ids", b"same_recording_ids", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GenreNeighborResponse: _TypeAlias = GenreNeighborResponse  # noqa: Y015
+
+@_typing.final
+class SoundTag(_message.Message):
+    """Something that a pretrained tagger hears."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAG_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    tag: _builtins.str
+    """Its name, such as "happy" or "guitar"."""
+    probability: _builtins.float
+    """Its probability; those of different tags do not sum to 1."""
+    def __init__(
+        self,
+        *,
+        tag: _builtins.str = ...,
+        probability: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["probability", b"probability", "tag", b"tag"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SoundTag: _TypeAlias = SoundTag  # noqa: Y015
 
 @_typing.final
 class GenreProbability(_message.Message):
@@ -714,7 +762,7 @@ class TrackNeighbor(_message.Message):
     track_id: _builtins.str
     """Id of the track."""
     cosine: _builtins.float
-    """Cosine of the standardised sound features, -1 to 1."""
+    """Cosine of the two sounds' embeddings, -1 to 1."""
     genre: _builtins.str
     """Its genre, known or predicted."""
     def __init__(
