@@ -177,6 +177,7 @@ def test_what_is_loaded_answers_as_what_was_saved(
         "genre.cbm",
         "genre.json",
         "index.safetensors",
+        "tracks.safetensors",
     ]
     loaded = GenreNeighbors.load(tmp_path)
     for clip in clips:
