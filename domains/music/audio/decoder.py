@@ -252,10 +252,11 @@ def _read_mono(sound: soundfile.SoundFile, limits: DecodeLimits) -> NDArray[np.f
 
 def _mixed(block: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the mean `(n,)` of `(n, channels)`, by columns: along short rows numpy is slow."""
-    mixed = block[:, 0].astype(np.float64)
+    mixed: NDArray[np.float64] = block[:, 0].astype(np.float64)
     for channel in range(1, block.shape[1]):
         mixed += block[:, channel]
-    return mixed / block.shape[1]
+    mixed /= block.shape[1]
+    return mixed
 
 
 def _resample(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
