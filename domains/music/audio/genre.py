@@ -143,6 +143,8 @@ class GenreModel:
                 Pooling(**described["pooling"]),
                 GenreReport.of(described["report"]),
             )
+            # Files of two models do not fit: better said now than at the first question.
+            fits = model.predict_proba(np.zeros((1, len(stored)))).shape == (1, len(model.genres))
         except (
             *(OSError, ValueError, KeyError, TypeError, AttributeError),
             *(CatBoostError, SafetensorError),
@@ -150,7 +152,7 @@ class GenreModel:
             raise BundleError(
                 f"the genre model in {directory} cannot be read ({error}): build it again"
             ) from error
-        if model.columns != columns or model.kernel.weights.shape[1] != len(model.genres):
+        if model.columns != columns or not fits:
             raise BundleError(
                 f"the genre model in {directory} was made for other features or genres: "
                 "build it again with this version"
