@@ -89,7 +89,7 @@ def test_a_missing_or_damaged_file_is_refused(
         file.unlink()
     else:
         file.write_bytes(content)
-    with pytest.raises(BundleError, match="cannot be read .* build them again"):
+    with pytest.raises(BundleError, match=r"cannot be read .* build them again"):
         HeardTracks.load(tmp_path, few.track_ids)
 
 

@@ -94,7 +94,7 @@ def test_of_several_genres_one_that_all_have_is_sure_and_one_that_none_has_is_no
 def test_a_column_without_spread_counts_for_nothing() -> None:
     values = np.column_stack([around(["left", "right"] * 3)[:, 0], np.full(6, 0.1)])
     model = KernelLogistic.fit(COLUMNS, values, GenreLabels.of([{"left"}, {"right"}] * 3), seed=1)
-    far = values + [0.0, 1e9]
+    far = values + np.array([0.0, 1e9])
     np.testing.assert_array_equal(model.logits(COLUMNS, far), model.logits(COLUMNS, values))
 
 
