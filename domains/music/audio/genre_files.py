@@ -145,7 +145,8 @@ def _tags(folder: Path, names: tuple[str, ...]) -> NDArray[np.float64]:
     if path is None:
         return np.empty((len(names), 0))
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here: numpy leaves open what it cannot read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             frames, owners = (stored[key] for key in _TAGGRAM_KEYS)
         frames = frames.astype(np.float64)
     except Exception as error:  # what numpy raises on a damaged file is not listed anywhere
