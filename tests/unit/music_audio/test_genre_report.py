@@ -4,6 +4,11 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score
 
 from domains.music.audio.genre_labels import GenreLabels
 from domains.music.audio.genre_report import (
@@ -84,6 +89,22 @@ def test_macro_f1_is_the_mean_of_the_genres_that_occur() -> None:
     assert macro_f1(labels, np.array([[0.1, 0.8, 0.1], [0.7, 0.1, 0.2]])) == 1.0
     assert macro_f1(labels, np.array([[0.1, 0.1, 0.8], [0.1, 0.1, 0.8]])) == 0.0
     assert macro_f1(labels.rows(np.array([], dtype=np.int_)), np.empty((0, 3))) == 0.0
+
+
+@settings(max_examples=50)
+@given(
+    marks=arrays(np.bool_, st.tuples(st.integers(1, 9), st.just(3))),
+    guessed=arrays(np.float64, (9, 3), elements=st.sampled_from([0.25, 0.75])),
+)
+def test_macro_f1_is_that_of_scikit_learn(
+    marks: NDArray[np.bool_], guessed: NDArray[np.float64]
+) -> None:
+    assume(marks.any())
+    sets = tuple(frozenset(np.array(["a", "b", "c"])[own].tolist()) for own in marks)
+    labels = GenreLabels(sets, tuple("x" * len(sets)), ("a", "b", "c"), several=True)
+    guessed = guessed[: len(marks)]
+    of_genres = f1_score(marks, guessed > 0.5, average=None, zero_division=0.0)
+    assert macro_f1(labels, guessed) == pytest.approx(of_genres[marks.any(axis=0)].mean())
 
 
 def test_confidence_as_large_as_the_share_right_has_no_calibration_error() -> None:
