@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from core.errors import FieldViolation, InvalidRequestError
 from domains.music.audio.genre_evaluation import evaluate_genres
 from domains.music.audio.genre_files import read_clip_table
 from domains.music.audio.genre_plot import plot_confusion
@@ -41,6 +42,9 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Judge the genre model on clips of artists that it has not heard."""
+    if picture is not None and not picture.parent.is_dir():  # now, not after minutes of fitting
+        what = f"there is no directory {picture.parent}: create it first"
+        raise InvalidRequestError([FieldViolation("--picture", what)])
     learn = read_clip_table(features)
     judged = None if test is None else read_clip_table(test)
     with progress_bars() as report_progress:

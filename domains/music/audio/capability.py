@@ -224,7 +224,9 @@ class GenreNeighbors:
         if same_genre:
             of_genre = self._has_genre[:, genre]
             allowed = of_genre if allowed is None else allowed & of_genre
-        rows, cosines = self.index.nearest(query, k, allowed)
+        rows, cosines = self.index.nearest(query, k + 1, allowed)
+        # A track that is average in all is at no angle to itself, and so no copy of itself.
+        others = np.flatnonzero(rows != (-1 if own_row is None else own_row))[:k]
         copies = [row for row in self.index.copies_of(query, MAX_K) if row != own_row]
         return GenreAnswer(
             GenreStatus.OK,
@@ -241,7 +243,7 @@ class GenreNeighbors:
                     self.source.genres[self._genre_of[row]],
                     bool(self._labels[row].any()),
                 )
-                for row, cosine in zip(rows, cosines, strict=True)
+                for row, cosine in zip(rows[others], cosines[others], strict=True)
             ),
             same_recording=tuple(self.index.track_ids[row] for row in copies),
         )

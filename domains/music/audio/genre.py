@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
 
-from core.errors import BundleError
+from core.errors import BundleError, NotEnoughDataError
 from domains.music.audio.columns import ColumnKind, Columns
 from domains.music.audio.genre_labels import GenreLabels
 from domains.music.audio.genre_report import GenreReport, judge
@@ -143,6 +143,8 @@ class GenreModel:
                 Pooling(**described["pooling"]),
                 GenreReport.of(described["report"]),
             )
+            # Files of two models do not fit: better said now than at the first question.
+            fits = model.predict_proba(np.zeros((1, len(stored)))).shape == (1, len(model.genres))
         except (
             *(OSError, ValueError, KeyError, TypeError, AttributeError),
             *(CatBoostError, SafetensorError),
@@ -150,7 +152,7 @@ class GenreModel:
             raise BundleError(
                 f"the genre model in {directory} cannot be read ({error}): build it again"
             ) from error
-        if model.columns != columns or model.kernel.weights.shape[1] != len(model.genres):
+        if model.columns != columns or not fits:
             raise BundleError(
                 f"the genre model in {directory} was made for other features or genres: "
                 "build it again with this version"
@@ -183,7 +185,12 @@ def fit_genre_model(
 
     Returns:
         The model, carrying its `GenreReport`.
+
+    Raises:
+        NotEnoughDataError: if all tracks sound the same.
     """
+    if not _differ(values):
+        raise NotEnoughDataError("the labelled tracks all sound the same: label other ones too")
     tell = progress or (lambda _: None)
     folds = labels.folds(_FOLDS_OF_FEW if len(labels) < _FEW else N_FOLDS, seed)
     n_fits = folds.max() + 2
@@ -194,7 +201,7 @@ def fit_genre_model(
         known = labels.rows(rest).marks.any(axis=0)
         # A genre with a single group cannot be judged: without it nothing is left to learn from.
         judged = held[(labels.marks[held] <= known).all(axis=1)]
-        if len(judged) and known.sum() > 1:
+        if len(judged) and known.sum() > 1 and _differ(values[rest]):
             trees, kernel = _halves(columns, values[rest], labels.rows(rest), seed, n_threads)
             trees_out[judged] = trees.logits(values[judged], labels.several)
             kernel_out[judged] = kernel.logits(columns, values[judged])
@@ -213,6 +220,11 @@ def fit_genre_model(
     trees, kernel = _halves(columns, values, labels, seed, n_threads)
     tell(1.0)
     return GenreModel(labels.genres, labels.several, columns, trees, kernel, pooling, report)
+
+
+def _differ(values: NDArray[np.float64]) -> bool:
+    """True if any column tells two rows apart, with the precision of the trees."""
+    return bool(np.ptp(values.astype(np.float32), axis=0).any())
 
 
 def _halves(

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -81,12 +80,24 @@ def read_clip_table(folder: Path) -> ClipTable:
         table = pd.read_csv(path, dtype=dict.fromkeys(_TEXT_COLUMNS, str), keep_default_na=False)
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise InvalidDataError(path.name, f"cannot be read ({error})", "Check the file.") from error
+    if not isinstance(table.index, pd.RangeIndex):  # pandas took the first column for names of rows
+        raise InvalidDataError(
+            path.name, "lines have more fields than the header", "Name every column."
+        )
     for column in ("filename", "label"):
         if column not in table:
             raise InvalidDataError(path.name, f"column {column} is missing", "Add the column.")
+    texts = [column for column in _TEXT_COLUMNS if column in table]
+    table[texts] = table[texts].fillna("")  # of lines that end early
+    for column in ("filename", "label"):
+        if (table[column] == "").any():
+            line = int((table[column] == "").argmax()) + 2
+            raise InvalidDataError(f"{path.name}:{line}", f"{column} is empty", "Fill it.")
     names = tuple(_base(name) for name in table["filename"])
     _check_distinct(path, names)
     features = table.drop(columns=[*_TEXT_COLUMNS, *_NOT_HEARD], errors="ignore")
+    if features.empty and len(table):
+        raise InvalidDataError(path.name, "describes no clip by numbers", "Add their columns.")
     for column in map(str, features):
         numbers = pd.to_numeric(features[column], errors="coerce").to_numpy(dtype=np.float64)
         if not np.isfinite(numbers).all():
@@ -96,9 +107,6 @@ def read_clip_table(folder: Path) -> ClipTable:
             )
         features[column] = numbers
     genres = list(table["label"])
-    if "" in genres:
-        line = genres.index("") + 2
-        raise InvalidDataError(f"{path.name}:{line}", "label is empty", "Name the genre.")
     named = "artist" in table and (table["artist"] != "").all()
     groups = list(table["artist"]) if named else numbering_groups(names, genres)
     tags = _tags(folder, names)
@@ -150,17 +158,24 @@ def _tags(folder: Path, names: tuple[str, ...]) -> NDArray[np.float64]:
     if path is None:
         return np.empty((len(names), 0))
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here: numpy leaves open what it cannot read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             frames, owners = (stored[key] for key in _TAGGRAM_KEYS)
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        frames = frames.astype(np.float64)
+    except Exception as error:  # what numpy raises on a damaged file is not listed anywhere
         raise InvalidDataError(
             path.name, f"cannot be read ({error})", "It must hold arrays X (frames, tags) and IDS."
         ) from error
-    if frames.ndim != 2 or len(owners) != len(frames) or not np.isfinite(frames).all():
+    if frames.ndim != 2 or owners.shape != frames.shape[:1] or not np.isfinite(frames).all():
         raise InvalidDataError(
             path.name, "X must be finite and have a row for each of IDS", "Write it again."
         )
-    means = pd.DataFrame(frames).groupby([_base(str(owner)) for owner in owners]).mean()
+    owners = [_base(str(owner)) for owner in owners]
+    if not set(owners) & set(names):
+        raise InvalidDataError(
+            path.name, "IDS names none of the clips of the CSV", "Name files as the CSV does."
+        )
+    means = pd.DataFrame(frames).groupby(owners).mean()
     return means.reindex(list(names)).to_numpy(dtype=np.float64)
 
 

@@ -56,7 +56,8 @@ class GenreLabels:
     @cached_property
     def marks(self) -> NDArray[np.float64]:
         """`(n, n_genres)`, 1 where the track has the genre, else 0."""
-        return np.array([[float(genre in own) for genre in self.genres] for own in self.sets])
+        marks = [[float(genre in own) for genre in self.genres] for own in self.sets]
+        return np.array(marks, dtype=np.float64).reshape(len(self), len(self.genres))
 
     def folds(self, n_folds: int, seed: int) -> NDArray[np.int_]:
         """Deal groups into folds so that each fold has something of every genre, if it can.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from catboost import CatBoostClassifier
@@ -12,6 +14,9 @@ from domains.music.audio.genre_labels import GenreLabels
 
 _SURE = 1e-4
 """Probabilities are kept so far from 0 and 1."""
+_SAMPLED: Mapping[str, Any] = {"bootstrap_type": "Bernoulli", "subsample": 0.7}
+_FEW = 25
+"""Of fewer tracks every tree takes all: a sample of few may be empty, which CatBoost refuses."""
 
 
 class GenreTrees:
@@ -37,8 +42,7 @@ class GenreTrees:
             learning_rate=0.06,
             l2_leaf_reg=5.0,
             rsm=0.2,
-            bootstrap_type="Bernoulli",
-            subsample=0.7,
+            **({"bootstrap_type": "No"} if len(values) < _FEW else _SAMPLED),
             loss_function="MultiLogloss" if labels.several else "MultiClass",
             allow_const_label=True,
             random_seed=seed,

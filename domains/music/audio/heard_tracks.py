@@ -21,6 +21,7 @@ from domains.music.audio.sound import N_UNITS, Ear
 from domains.music.audio.tagger import MSD_TAGS
 
 _FILE = "tracks.safetensors"
+_TOLD = "labels and artists"
 
 
 @dataclass(frozen=True)
@@ -119,10 +120,9 @@ class HeardTracks:
 
     def save(self, directory: Path) -> None:
         """Write `tracks.safetensors` into an existing directory."""
-        strings = {
-            "labels": json.dumps([sorted(genres) for genres in self.labels], ensure_ascii=False),
-            "artists": json.dumps(self.artists, ensure_ascii=False),
-        }
+        told = {"labels": [sorted(genres) for genres in self.labels], "artists": self.artists}
+        # One entry: safetensors writes several in another order each time.
+        strings = {_TOLD: json.dumps(told, ensure_ascii=False)}
         tensors = {"features": self.features, "tags": self.tags, "units": self.units}
         save_file(
             # safetensors writes the buffer as it lies: a column-major array would come back mixed.
@@ -140,9 +140,9 @@ class HeardTracks:
         """
         try:
             with safe_open(directory / _FILE, framework="numpy") as stored:
-                strings = stored.metadata()
-                labels = tuple(frozenset(genres) for genres in json.loads(strings["labels"]))
-                artists = tuple(json.loads(strings["artists"]))
+                told = json.loads(stored.metadata()[_TOLD])
+                labels = tuple(frozenset(genres) for genres in told["labels"])
+                artists = tuple(told["artists"])
                 features, tags, units = (
                     stored.get_tensor(name) for name in ("features", "tags", "units")
                 )

@@ -48,7 +48,6 @@ def read_labels(path: Path, library: SoundLibrary) -> TrackLabels:
         InvalidDataError: with the line, if a column is missing, a cell is empty, a track is
             labelled twice or no track of the file is in the library.
     """
-    ids = dict(zip(library.files, library.track_ids, strict=True))
     genres: dict[str, frozenset[str]] = {}
     artists: dict[str, str] = {}
     n_unheard = 0
@@ -57,6 +56,8 @@ def read_labels(path: Path, library: SoundLibrary) -> TrackLabels:
             rows = csv.DictReader(lines)
             fields = set(rows.fieldnames or ())
             key = "track_id" if "track_id" in fields else "file"
+            names = library.track_ids if key == "track_id" else library.files
+            tracks = dict(zip(map(_composed, names), library.track_ids, strict=True))
             for column in (key, "genre"):
                 if column not in fields:
                     raise InvalidDataError(
@@ -64,13 +65,13 @@ def read_labels(path: Path, library: SoundLibrary) -> TrackLabels:
                     )
             for row in rows:
                 where = f"{path.name}:{rows.line_num}"
-                named = unicodedata.normalize("NFC", (row[key] or "").strip())
-                track = named if key == "track_id" else ids.get(_posix(named), "")
+                named = _composed((row[key] or "").strip())
+                track = tracks.get(named if key == "track_id" else _posix(named))
                 own = frozenset(g.strip() for g in (row["genre"] or "").split(SEPARATOR)) - {""}
                 if not named or not own:
                     empty = key if not named else "genre"
                     raise InvalidDataError(where, f"{empty} is empty", "Fill it or drop the line.")
-                if track not in library.rows:
+                if track is None:
                     n_unheard += 1
                     continue
                 if track in genres:
@@ -164,6 +165,11 @@ def labelled_tracks(directory: Path) -> HeardTracks:
         raise BundleError(
             f"the labels in {path.parent} cannot be read ({error}): fit the genre model again"
         ) from error
+
+
+def _composed(name: str) -> str:
+    """One spelling of letters with accents: file systems and spreadsheets have different ones."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _posix(file: str) -> str:

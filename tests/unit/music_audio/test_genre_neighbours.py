@@ -3,16 +3,22 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.errors import BundleError, InvalidDataError, InvalidRequestError, NotEnoughDataError
+from core.errors import BundleError, InvalidRequestError
 from domains.music.audio.answer import GenreAnswer, GenreStatus
-from domains.music.audio.capability import AudioTrack, GenreNeighbors
+from domains.music.audio.capability import GenreNeighbors
 from domains.music.audio.clips import Clip
 from domains.music.audio.decode import decode_file
+from domains.music.audio.genre_source import TagGenres
+from domains.music.audio.heard_tracks import AudioTrack, HeardTracks
+from domains.music.audio.intake import AudioIntake
+from domains.music.audio.sound import Ear
+from domains.music.audio.tagger import MSD_TAGS, TagKind, kind_of
 
 Encode = Callable[..., bytes]
 
@@ -42,26 +48,79 @@ def test_each_track_has_a_distribution_over_all_genres_and_k_others_as_neighbour
         assert answer.genre == (clip.genre or names[0])
 
 
-def test_every_clip_sent_as_bytes_finds_itself(
+def test_moods_and_instruments_are_what_the_tagger_hears(neighbours: GenreNeighbors) -> None:
+    answer = neighbours.by_track("jazz_trumpet_0", k=1)
+    for told, kind in ((answer.moods, TagKind.MOOD), (answer.instruments, TagKind.INSTRUMENT)):
+        tags, probabilities = zip(*told, strict=True)
+        assert set(tags) == {tag for tag in MSD_TAGS if kind_of(tag) is kind}
+        assert list(probabilities) == sorted(probabilities, reverse=True)
+        assert 0 < probabilities[-1] <= probabilities[0] < 1
+    assert answer.instruments[0][0] == "instrumental"
+
+
+def test_a_clip_sent_as_bytes_is_its_own_recording_and_not_its_neighbour(
     neighbours: GenreNeighbors, clips: tuple[Clip, ...]
 ) -> None:
-    for clip in clips[::6]:
-        answer = neighbours.by_audio(clip.path.read_bytes(), k=1)
-        assert ids(answer) == [clip.track_id]
-        assert answer.neighbours[0].cosine == pytest.approx(1.0, abs=1e-6)
+    for clip in clips[::9]:
+        answer = neighbours.by_audio(clip.path.read_bytes(), k=5)
+        assert answer.same_recording == (clip.track_id,)
+        assert ids(answer) == ids(neighbours.by_track(clip.track_id, k=5))
         assert not answer.labelled
 
 
-@pytest.mark.parametrize(
-    ("container", "at_least"), [("WAV", 0.99), ("FLAC", 0.99), ("OGG", 0.9), ("MP3", 0.9)]
-)
-def test_a_quieter_copy_in_another_container_is_still_the_same_track(
-    container: str, at_least: float, neighbours: GenreNeighbors, trumpet: Clip, encode: Encode
+@pytest.mark.parametrize("container", ["WAV", "FLAC", "OGG", "MP3"])
+def test_a_quieter_copy_in_another_container_is_still_the_same_recording(
+    container: str, neighbours: GenreNeighbors, trumpet: Clip, encode: Encode
 ) -> None:
     quieter = decode_file(trumpet.path) * 0.5
-    (nearest,) = neighbours.by_audio(encode(quieter, container), k=1).neighbours
-    assert nearest.track_id == trumpet.track_id
-    assert nearest.cosine > at_least
+    answer = neighbours.by_audio(encode(quieter, container), k=35)
+    assert answer.same_recording == (trumpet.track_id,)
+    assert len(ids(answer)) == 35
+    assert trumpet.track_id not in ids(answer)
+
+
+@pytest.fixture(scope="module")
+def copied(heard: HeardTracks, neighbours: GenreNeighbors) -> GenreNeighbors:
+    """The clips, and the trumpet a second time under an id of its own."""
+    rows = sorted([*range(len(heard.track_ids)), heard.track_ids.index("jazz_trumpet_0")])
+    names = [heard.track_ids[row] for row in rows]
+    names[names.index("jazz_trumpet_0") + 1] = "jazz_trumpet_0 remastered"
+    twice = HeardTracks(
+        tuple(names),
+        heard.features[rows],
+        heard.tags[rows],
+        heard.units[rows],
+        tuple(heard.labels[row] for row in rows),
+        tuple(heard.artists[row] for row in rows),
+    )
+    return GenreNeighbors.build(neighbours.source, twice, neighbours.ear, neighbours.intake)
+
+
+def test_copies_are_named_and_are_never_neighbours(copied: GenreNeighbors, trumpet: Clip) -> None:
+    copy = "jazz_trumpet_0 remastered"
+    by_track = copied.by_track(trumpet.track_id, k=100)
+    assert by_track.same_recording == (copy,)
+    assert copied.by_track(copy, k=100).same_recording == (trumpet.track_id,)
+    by_audio = copied.by_audio(trumpet.path.read_bytes(), k=100)
+    assert by_audio.same_recording == (trumpet.track_id, copy)
+    for answer in (by_track, by_audio):
+        assert len(ids(answer)) == 35
+        assert not {trumpet.track_id, copy} & set(ids(answer))
+
+
+def test_of_a_recording_that_is_there_twice_one_track_is_a_neighbour(
+    copied: GenreNeighbors,
+) -> None:
+    near = ids(copied.by_track("km_scheming_weasel", k=100))
+    assert len(near) == 35
+    assert "jazz_trumpet_0" in near
+    assert "jazz_trumpet_0 remastered" not in near
+
+
+def test_copies_are_named_whatever_the_neighbours_are_narrowed_to(copied: GenreNeighbors) -> None:
+    answer = copied.by_track("jazz_trumpet_0", k=1, same_genre=True, pool=frozenset())
+    assert answer.same_recording == ("jazz_trumpet_0 remastered",)
+    assert ids(answer) == []
 
 
 @pytest.mark.parametrize("recording", ["classical_brahms", "folk_fishin"])
@@ -136,10 +195,54 @@ def test_a_track_outside_the_catalogue_is_told_from_one_without_audio(
 
 def test_every_answer_says_that_it_is_a_demonstration(neighbours: GenreNeighbors) -> None:
     for track_id in ("km_hustle", "a simulated track"):
-        note = neighbours.by_track(track_id, k=1).demonstration_note
-        assert note.startswith("Demonstration only: fitted on 11 labelled clips of 7 recordings")
-        assert "of 9 clips" in note
-        assert note.endswith("not tested, one recording each: folk.")
+        note = neighbours.by_track(track_id, k=1).note
+        assert note.startswith("Demonstration only: fitted on 11 labelled tracks of 7 artists or")
+        assert "of 9, always guessing" in note
+        assert note.endswith("not tested, one artist or recording each: folk.")
+
+
+def test_without_labels_genres_are_tags_and_the_note_says_so(
+    by_tags: GenreNeighbors, trumpet: Clip
+) -> None:
+    answer = by_tags.by_track(trumpet.track_id, k=5, same_genre=True)
+    assert answer.genre == answer.genres[0][0] == "jazz"
+    assert len(answer.genres) == len(TagGenres.genres)
+    assert sum(probability for _, probability in answer.genres) == pytest.approx(1.0, abs=1e-6)
+    assert {neighbour.genre for neighbour in answer.neighbours} == {"jazz"}
+    assert "no model was fitted to labels" in answer.note
+    assert by_tags.by_audio(trumpet.path.read_bytes(), k=1).genre == "jazz"
+
+
+def test_a_label_counts_only_where_the_genre_is_known(by_tags: GenreNeighbors) -> None:
+    folk, classical = (
+        by_tags.by_track(f"{name}_1", k=1) for name in ("folk_fishin", "classical_brahms")
+    )
+    assert folk.genres[0][0] != "folk"
+    assert (folk.genre, folk.labelled) == ("folk", True)
+    assert (classical.genre, classical.labelled) == (classical.genres[0][0], False)
+
+
+def test_where_tracks_have_several_genres_any_of_them_makes_a_neighbour(
+    by_tags: GenreNeighbors,
+) -> None:
+    # The trumpet is also blues, and asks for jazz; two others are labelled, the second as both.
+    given = {
+        "jazz_trumpet_0": frozenset({"jazz", "blues"}),
+        "km_hustle": frozenset({"blues"}),
+        "km_sneaky_snitch": frozenset({"blues", "jazz"}),
+    }
+    pool = frozenset(given)
+    tracks = by_tags.tracks.labelled(given, {})
+    told = replace(by_tags, tracks=tracks)
+    assert told.by_track("jazz_trumpet_0", k=5).genre == "jazz"
+    assert ids(told.by_track("jazz_trumpet_0", 5, same_genre=True, pool=pool)) == [
+        "km_sneaky_snitch"
+    ]
+    assert ids(told.by_track("km_hustle", 5, same_genre=True, pool=pool)) != []
+    assert set(ids(told.by_track("km_hustle", 5, same_genre=True, pool=pool))) == {
+        "jazz_trumpet_0",
+        "km_sneaky_snitch",
+    }
 
 
 @pytest.mark.parametrize("k", [-1, 0, 101])
@@ -169,78 +272,88 @@ def test_questions_asked_at_once_get_the_answers_they_get_alone(
     assert at_once == alone * 4
 
 
+FITTED = {"genre.cbm", "genre.json", "genre.safetensors"}
+ALWAYS = {"genres.safetensors", "index.safetensors", "tracks.safetensors"}
+
+
+@pytest.mark.parametrize(("name", "files"), [("neighbours", FITTED | ALWAYS), ("by_tags", ALWAYS)])
 def test_what_is_loaded_answers_as_what_was_saved(
-    neighbours: GenreNeighbors, clips: tuple[Clip, ...], tmp_path: Path
-) -> None:
-    neighbours.save(tmp_path)
-    assert sorted(file.name for file in tmp_path.iterdir()) == [
-        "genre.cbm",
-        "genre.json",
-        "index.safetensors",
-        "tracks.safetensors",
-    ]
-    loaded = GenreNeighbors.load(tmp_path)
-    for clip in clips:
-        assert loaded.by_track(clip.track_id, 9) == neighbours.by_track(clip.track_id, 9)
-    audio = clips[0].path.read_bytes()
-    assert loaded.by_audio(audio, 9, same_genre=True) == neighbours.by_audio(audio, 9, True)
-
-
-@pytest.mark.parametrize("content", [None, b"", b"damaged"])
-def test_a_missing_or_damaged_index_is_refused(
-    content: bytes | None, neighbours: GenreNeighbors, tmp_path: Path
-) -> None:
-    neighbours.save(tmp_path)
-    index = tmp_path / "index.safetensors"
-    if content is None:
-        index.unlink()
-    else:
-        index.write_bytes(content)
-    with pytest.raises(BundleError, match=r"track index .* cannot be read"):
-        GenreNeighbors.load(tmp_path)
-
-
-def test_building_reports_progress_and_the_same_seed_builds_the_same(
+    name: str,
+    files: set[str],
     clips: tuple[Clip, ...],
+    ear: Ear,
+    intake: AudioIntake,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
-    few = [clip.as_track() for clip in clips if clip.track_id.startswith(("jazz", "folk"))]
-    shares: list[float] = []
-    first = GenreNeighbors.build(few, seed=3, progress=shares.append)
-    second = GenreNeighbors.build(reversed(few), seed=3)
-    assert shares == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
-    assert first.index.track_ids == second.index.track_ids
-    np.testing.assert_array_equal(first.index.vectors, second.index.vectors)
-    np.testing.assert_array_equal(first.probabilities, second.probabilities)
+    saved: GenreNeighbors = request.getfixturevalue(name)
+    saved.save(tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == files
+    loaded = GenreNeighbors.load(tmp_path, ear, intake)
+    for clip in clips:
+        for same_genre in (False, True):
+            asked = (clip.track_id, 9, same_genre)
+            assert loaded.by_track(*asked) == saved.by_track(*asked)
+    audio = clips[0].path.read_bytes()
+    assert loaded.by_audio(audio, 9, same_genre=True) == saved.by_audio(audio, 9, same_genre=True)
 
 
-def test_an_index_beside_the_wrong_model_is_refused(
-    neighbours: GenreNeighbors, clips: tuple[Clip, ...], tmp_path: Path
+@pytest.mark.parametrize("file", sorted(FITTED | ALWAYS))
+@pytest.mark.parametrize("content", [None, b"", b"damaged"])
+def test_a_missing_or_damaged_file_is_refused_with_the_remedy(
+    file: str, content: bytes | None, neighbours: GenreNeighbors, tmp_path: Path
 ) -> None:
-    few = [clip.as_track() for clip in clips if clip.track_id.startswith(("jazz", "folk"))]
     neighbours.save(tmp_path)
-    other = tmp_path / "other"
-    other.mkdir()
-    GenreNeighbors.build(few, seed=3).save(other)
-    shutil.copy(other / "index.safetensors", tmp_path)
-    with pytest.raises(BundleError, match="does not fit the genre model"):
-        GenreNeighbors.load(tmp_path)
+    if content is None:
+        (tmp_path / file).unlink()
+    else:
+        (tmp_path / file).write_bytes(content)
+    with pytest.raises(BundleError, match=r": build (it|them|both) again"):
+        GenreNeighbors.load(tmp_path, neighbours.ear, neighbours.intake)
 
 
-def test_a_catalogue_with_a_bad_file_or_an_id_twice_is_refused(
-    trumpet: Clip, tmp_path: Path
+@pytest.mark.parametrize("file", sorted(ALWAYS))
+def test_files_of_two_indexes_are_refused(
+    file: str, neighbours: GenreNeighbors, tmp_path: Path
 ) -> None:
-    bad = tmp_path / "bad.ogg"
-    bad.write_bytes(b"not a song")
-    with pytest.raises(InvalidDataError, match=r"bad\.ogg"):
-        GenreNeighbors.build(
-            [AudioTrack("a", bad, "jazz"), AudioTrack("b", trumpet.path, "folk")], seed=1
-        )
-    with pytest.raises(InvalidDataError, match="occurs twice"):
-        GenreNeighbors.build([AudioTrack("a", trumpet.path, "jazz")] * 2, seed=1)
+    tracks = neighbours.tracks
+    few = HeardTracks(
+        *(rows[:5] for rows in (tracks.track_ids, tracks.features, tracks.tags, tracks.units)),
+        tracks.labels[:5],
+        tracks.artists[:5],
+    )
+    other = GenreNeighbors.build(neighbours.source, few, neighbours.ear, neighbours.intake)
+    for name, one in (("one", neighbours), ("other", other)):
+        (tmp_path / name).mkdir()
+        one.save(tmp_path / name)
+    shutil.copy(tmp_path / "other" / file, tmp_path / "one")
+    with pytest.raises(BundleError, match=r"do(es)? not fit .*: build (it|both) again"):
+        GenreNeighbors.load(tmp_path / "one", neighbours.ear, neighbours.intake)
 
 
-@pytest.mark.parametrize("genres", [[], [None, None], ["jazz", None], ["jazz", "jazz"]])
-def test_fewer_than_two_genres_are_not_enough(genres: list[str | None], trumpet: Clip) -> None:
-    tracks = [AudioTrack(str(i), trumpet.path, genre) for i, genre in enumerate(genres)]
-    with pytest.raises(NotEnoughDataError, match="at least two genres"):
-        GenreNeighbors.build(tracks, seed=1)
+def test_without_the_model_the_genres_of_tracks_do_not_fit(
+    neighbours: GenreNeighbors, tmp_path: Path
+) -> None:
+    neighbours.save(tmp_path)
+    for file in FITTED:
+        (tmp_path / file).unlink()
+    with pytest.raises(BundleError, match="does not fit the genres beside it: build it again"):
+        GenreNeighbors.load(tmp_path, neighbours.ear, neighbours.intake)
+
+
+def test_the_same_tracks_build_the_same(neighbours: GenreNeighbors) -> None:
+    again = GenreNeighbors.build(
+        neighbours.source, neighbours.tracks, neighbours.ear, neighbours.intake
+    )
+    np.testing.assert_array_equal(again.index.vectors, neighbours.index.vectors)
+    np.testing.assert_array_equal(again.probabilities, neighbours.probabilities)
+
+
+def test_a_single_track_can_be_indexed_and_has_no_neighbours(
+    trumpet: Clip, ear: Ear, intake: AudioIntake
+) -> None:
+    tracks = HeardTracks.listen_to([AudioTrack("only", trumpet.path)], ear, intake)
+    alone = GenreNeighbors.build(TagGenres(), tracks, ear, intake)
+    alone.warm_up()
+    assert ids(alone.by_track("only", k=5)) == []
+    assert alone.by_track("only", k=5).genre == "jazz"
