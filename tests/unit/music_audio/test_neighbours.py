@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,9 @@ def index_of(units: NDArray[np.float64], track_ids: str = "abcd") -> TrackIndex:
 
 
 def found(index: TrackIndex, units: list[float], k: int = 9) -> list[tuple[str, float]]:
-    query = index.sound(SILENT, np.array(units))
-    rows, cosines = index.nearest(query, k, other_recordings=False)
+    sound = index.sound(SILENT, np.array(units))
+    another_harmony = np.full_like(sound.harmony, 9.0)  # the same recording as none
+    rows, cosines = index.nearest(replace(sound, harmony=another_harmony), k)
     return [
         (index.track_ids[row], round(float(c), 6)) for row, c in zip(rows, cosines, strict=True)
     ]
@@ -90,11 +92,13 @@ def test_of_copies_among_the_neighbours_only_the_nearest_stays() -> None:
     assert len(rows) == 29
 
 
-def test_a_sound_sent_along_finds_its_own_recording_once_unless_told_otherwise() -> None:
+def test_copies_of_a_recording_can_be_asked_for_the_nearest_first() -> None:
     index = catalogue(seed=1, n_tracks=50, n_copies=20)
-    rows, cosines = index.nearest(index.track(0), 50, other_recordings=False)
-    assert (rows[0], len(rows)) == (0, 30)
-    assert cosines[0] == pytest.approx(1.0, abs=1e-6)
+    others, _ = index.nearest(index.track(0), 50)
+    copies = index.copies_of(index.track(0), 50)
+    assert copies[0] == 0
+    assert sorted({*copies.tolist(), *others.tolist()}) == list(range(50))
+    assert index.copies_of(index.track(0), 5).tolist() == copies[:5].tolist()
 
 
 def test_a_close_vector_with_another_harmony_is_another_recording() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from domains.music.audio.library import Description, Update, update
+from domains.music.audio.preview import Preview
 from domains.music.audio.sound import Sound
 
 
@@ -34,9 +35,12 @@ class Listener:
             return "it is no music. Replace the file."
         size = float(path.stat().st_size)
         sound = Sound(
-            np.full(89, size), np.full(50, 0.5, np.float32), np.full(200, size, np.float32)
+            np.full(89, size),
+            np.full(50, 0.5, np.float32),
+            np.full(200, size, np.float32),
+            Preview(1_000, 15_000),
         )
-        return Description(sound, size, (1_000, 15_000) if size > 5 else None)
+        return Description(sound, size)
 
 
 class Catalogue:
