@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from core.errors import FieldViolation, InvalidRequestError
 from domains.music.audio.labelled import fit_on_library, read_labels
 from domains.music.audio.library import SoundLibrary, read_ids, update
 from server.cli.options import AsJson, Seed
@@ -44,6 +45,9 @@ def train(
 
     `encore train music --sounds LIBRARY` takes it into a bundle.
     """
+    if not labels.is_file():  # now, not after hours of listening
+        what = f"there is no file {labels}: name the CSV of labels"
+        raise InvalidRequestError([FieldViolation("--labels", what)])
     with progress_bars() as report:
         update(
             audio,

@@ -83,6 +83,7 @@ def train_tiny_bundle(
     seed: int = 1,
     start_s: float | None = None,
     content_size: int = 0,
+    sounds: Path | None = None,
 ) -> TinyBundle:
     """Simulate, measure and publish with the tiny members: what `encore train` does, in seconds.
 
@@ -93,6 +94,7 @@ def train_tiny_bundle(
         seed: same seed, same bundle.
         start_s: epoch seconds at which the log begins; the simulator's own moment when absent.
         content_size: dimensions of content vectors at random; 0 for no content.
+        sounds: sound library for GenreNeighbor; the shipped clips when absent.
     """
     domain = domain_named(name)
     data = root / ".data" / f"{name}-{version}"
@@ -104,6 +106,9 @@ def train_tiny_bundle(
     content = None
     if content_size:
         content = random_content(seed, log.objects.ids, domain.content_name, content_size)
+    genre = None
+    if sounds is not None and domain.genre is not None:
+        genre = domain.genre.build(sounds=sounds, seed=seed, progress=None)
     evaluated = evaluate_log(domain, log, recipe, compute, seed=seed, content=content)
     directory = publish(
         domain,
@@ -116,6 +121,7 @@ def train_tiny_bundle(
         published_at_s=float(log.time_s[-1]),
         commit="",
         seed=seed,
+        genre=genre,
     )
     return TinyBundle(root, directory, domain, log)
 

@@ -95,7 +95,8 @@ def evaluate_genres(
             part, shown = learn, [judge_on]
         else:
             by = "artist" if table.artists_named else "runs of neighbouring file numbers"
-            how = f"{repeats} times {N_FOLDS} folds that keep {by} together"
+            n_folds = min(N_FOLDS, len(set(part.labels.groups)))
+            how = f"{repeats} times {n_folds} folds that keep {by} together"
             runs = [
                 _folds(part, seed + i, n_threads, _share(step, i, repeats)) for i in range(repeats)
             ]

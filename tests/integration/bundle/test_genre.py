@@ -37,18 +37,35 @@ def test_a_track_has_genres_and_neighbours_other_than_itself(
 
 
 @pytest.mark.parametrize("track_id", SOME)
-def test_a_sound_finds_itself(client: EncoreClient, track_id: str) -> None:
+def test_a_sound_is_its_own_recording_and_has_its_tracks_neighbours(
+    client: EncoreClient, track_id: str
+) -> None:
     answer = client.genre_neighbor(audio=CLIPS[track_id].path, k=3)
-    assert near(answer)[0] == track_id
-    assert answer.neighbors[0].cosine == pytest.approx(1.0, abs=1e-4)
-    by_id = client.genre_neighbor(track_id=track_id, k=2)
-    assert near(answer)[1:] == near(by_id)
+    assert answer.same_recording_ids == (track_id,)
+    by_id = client.genre_neighbor(track_id=track_id, k=3)
+    assert near(answer) == near(by_id)
     assert answer.genres[0].genre == by_id.genres[0].genre
+    assert by_id.same_recording_ids == ()
+
+
+def test_genres_without_labels_are_tags_and_the_note_says_so(client: EncoreClient) -> None:
+    answer = client.genre_neighbor(track_id="jazz_trumpet_0")
+    assert answer.genres[0].genre == "jazz"
+    assert "no model was fitted to labels" in answer.note
+
+
+def test_moods_and_instruments_are_heard(client: EncoreClient) -> None:
+    answer = client.genre_neighbor(track_id="folk_fishin_0")
+    for tags in (answer.moods, answer.instruments):
+        probabilities = [tag.probability for tag in tags]
+        assert probabilities == sorted(probabilities, reverse=True)
+    assert {"happy", "sad"} <= {mood.tag for mood in answer.moods}
+    assert {"guitar", "acoustic"} <= {instrument.tag for instrument in answer.instruments}
 
 
 def test_neighbours_of_the_same_genre(client: EncoreClient) -> None:
     answer = client.genre_neighbor(track_id="jazz_vibeace_0", k=5, same_genre=True)
-    assert {neighbour.genre for neighbour in answer.neighbors} == {CLIPS["jazz_vibeace_0"].genre}
+    assert {neighbour.genre for neighbour in answer.neighbors} == {"jazz"}
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -58,6 +75,7 @@ def test_a_track_without_sound_is_an_answer(
     answer = client.genre_neighbor(track_id=tiny_music.objects[0] if known else "never heard of")
     assert answer.status is GenreStatus.TRACK_WITHOUT_AUDIO
     assert (answer.genres, answer.neighbors) == ((), ())
+    assert (answer.moods, answer.instruments, answer.same_recording_ids) == ((), (), ())
 
 
 @pytest.mark.parametrize("kind", ["text", "half a file", "header only", "silence of no length"])

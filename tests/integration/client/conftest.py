@@ -162,6 +162,9 @@ class ScriptedServer(RecommenderServiceServicer, AdminServiceServicer):
         answer = pb.GenreNeighborResponse(status=pb.GENRE_STATUS_OK, note=f"{request.k}")
         answer.genres.add(genre="jazz", probability=0.9)
         answer.neighbors.add(track_id="t2", cosine=0.8, genre="jazz")
+        answer.moods.add(tag="Mellow", probability=0.5)
+        answer.instruments.add(tag="guitar", probability=0.7)
+        answer.same_recording_ids.append("t-copy")
         return answer
 
     def Feedback(  # noqa: N802

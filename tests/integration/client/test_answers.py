@@ -28,6 +28,7 @@ from encore_client import (
     RecommendedItem,
     RejectedEvent,
     ScoredObjects,
+    SoundTag,
     TrackNeighbor,
     User,
 )
@@ -140,6 +141,9 @@ def test_a_sound_is_asked_by_track_bytes_or_file(
         status=GenreStatus.OK,
         genres=(GenreProbability("jazz", 0.9),),
         neighbors=(TrackNeighbor("t2", 0.8, "jazz"),),
+        moods=(SoundTag("Mellow", 0.5),),
+        instruments=(SoundTag("guitar", 0.7),),
+        same_recording_ids=("t-copy",),
         note="3",
         model_version="",
         request_id="",

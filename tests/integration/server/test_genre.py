@@ -35,7 +35,7 @@ def near(reply: pb.GenreNeighborResponse) -> list[str]:
     return [neighbour.track_id for neighbour in reply.neighbors]
 
 
-def test_genres_and_neighbours_of_a_track_are_told(encore: RunningServer) -> None:
+def test_everything_heard_of_a_track_is_told(encore: RunningServer) -> None:
     reply = encore.api.GenreNeighbor(pb.GenreNeighborRequest(domain="music", track_id="t00"))
     assert reply.status == pb.GENRE_STATUS_OK
     assert [(g.genre, g.probability) for g in reply.genres] == [("rock", 0.75), ("jazz", 0.25)]
@@ -43,6 +43,12 @@ def test_genres_and_neighbours_of_a_track_are_told(encore: RunningServer) -> Non
         ("t01", 0.9, "rock"),
         ("t02", 0.5, "jazz"),
     ]
+    assert [(m.tag, m.probability) for m in reply.moods] == [
+        ("happy", 0.5),
+        ("sad", pytest.approx(0.1)),
+    ]
+    assert [i.tag for i in reply.instruments] == ["guitar"]
+    assert list(reply.same_recording_ids) == ["t-copy"]
     assert (reply.note, reply.model_version) == ("two clips", "v1")
 
 
@@ -66,7 +72,8 @@ def test_a_sound_sent_along_is_heard(encore: RunningServer) -> None:
 def test_a_track_without_sound_is_no_error(encore: RunningServer) -> None:
     reply = encore.api.GenreNeighbor(pb.GenreNeighborRequest(domain="music", track_id="t24"))
     assert reply.status == pb.GENRE_STATUS_TRACK_WITHOUT_AUDIO
-    assert (len(reply.genres), len(reply.neighbors)) == (0, 0)
+    told = (reply.genres, reply.neighbors, reply.moods, reply.instruments, reply.same_recording_ids)
+    assert [len(part) for part in told] == [0] * 5
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def write(folder: Path, text: str) -> Path:
 def test_clips_have_names_labels_and_numbers_without_the_length_of_the_file(folder: Path) -> None:
     table = read_clip_table(folder)
     assert table.names == ("a.wav", "b.wav")
-    assert table.labels.sets == ({"jazz"}, {"rock"})
+    assert table.labels.sets == (frozenset({"jazz"}), frozenset({"rock"}))
     assert table.columns.names == ("tempo", "rms_var")
     assert table.features.tolist() == [[120.0, 0.5], [90.0, 0.25]]
     assert table.splits == ("", "")

@@ -318,7 +318,10 @@ def test_files_of_two_indexes_are_refused(
 ) -> None:
     tracks = neighbours.tracks
     few = HeardTracks(
-        *(rows[:5] for rows in (tracks.track_ids, tracks.features, tracks.tags, tracks.units)),
+        tracks.track_ids[:5],
+        tracks.features[:5],
+        tracks.tags[:5],
+        tracks.units[:5],
         tracks.labels[:5],
         tracks.artists[:5],
     )

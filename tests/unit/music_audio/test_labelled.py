@@ -4,12 +4,12 @@ import json
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
 from core.errors import BundleError, InvalidDataError, NotEnoughDataError
-from domains.music.audio import labelled
 from domains.music.audio.columns import SOUND_COLUMNS
 from domains.music.audio.features import FEATURE_NAMES
 from domains.music.audio.genre import GenreModel
@@ -89,14 +89,17 @@ def test_tracks_that_were_not_heard_are_left_out(csv: Csv, library: SoundLibrary
     assert set(told.genres) == {"t0"}
 
 
-@pytest.mark.parametrize("form", ["NFC", "NFD"])
+FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("key", ["track_id", "file"])
 def test_accents_may_be_spelled_in_either_way(
-    form: str, key: str, csv: Csv, library: SoundLibrary
+    form: Literal["NFC", "NFD"], key: str, csv: Csv, library: SoundLibrary
 ) -> None:
     # A Mac decomposes letters in names of files, a spreadsheet does not.
     accented = unicodedata.normalize("NFC", "café")
-    for own in ("NFC", "NFD"):
+    for own in FORMS:
         kept = unicodedata.normalize(own, accented)
         heard = SoundLibrary(
             **{
@@ -206,10 +209,11 @@ def test_the_old_model_stays_when_a_new_one_cannot_be_written(
     fit_on_library(tmp_path, library, TOLD, seed=1, n_threads=1)
     before = contents(tmp_path / GENRE_DIRECTORY)
 
-    def full(*_: object, **__: object) -> str:
+    def full(_: GenreModel, directory: Path) -> None:
+        (directory / "genre.json").write_text("{")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(labelled.json, "dumps", full)
+    monkeypatch.setattr(GenreModel, "save", full)
     with pytest.raises(OSError, match="no space"):
         fit_on_library(tmp_path, library, TOLD, seed=2, n_threads=1)
     monkeypatch.undo()

@@ -8,10 +8,11 @@ import pytest
 
 from core.errors import InvalidRequestError
 from core.log import Outcome
-from core.requests import GenreStatus, RankedItem
+from core.requests import GenreAnswer, GenreStatus, RankedItem
 from encore.v1 import common_pb2 as common_pb
 from encore.v1 import recommender_service_pb2 as pb
 from server import convert
+from server.handlers.genre import GenreHeard
 from server.handlers.recommend import PageAnswer
 
 GOOD_EVENT = pb.FeedbackEvent(
@@ -100,6 +101,28 @@ def test_ranks_and_tokens_of_a_page_are_sent() -> None:
     page = PageAnswer("v1", "rec", ((7, RankedItem("t1", 0.5, ("als",), ("why",))),), "next", ())
     sent = convert.page_response(page)
     assert (sent.items[0].rank, sent.items[0].object_id, sent.next_page_token) == (7, "t1", "next")
+
+
+def test_all_that_was_heard_is_in_the_reply_in_the_same_order() -> None:
+    answer = GenreAnswer(
+        GenreStatus.OK,
+        genres=(("jazz", 0.75), ("rock", 0.25)),
+        moods=(("Mellow", 0.5),),
+        instruments=(("guitar", 0.5), ("instrumental", 0.25)),
+        neighbours=(("t2", 0.5, "jazz"),),
+        same_recording=("copy 2", "copy 1"),
+        note="as told",
+    )
+    reply = convert.genre_response(GenreHeard(answer, "v7"))
+    assert [(g.genre, g.probability) for g in reply.genres] == [("jazz", 0.75), ("rock", 0.25)]
+    assert [(m.tag, m.probability) for m in reply.moods] == [("Mellow", 0.5)]
+    assert [(i.tag, i.probability) for i in reply.instruments] == [
+        ("guitar", 0.5),
+        ("instrumental", 0.25),
+    ]
+    assert [(n.track_id, n.cosine, n.genre) for n in reply.neighbors] == [("t2", 0.5, "jazz")]
+    assert list(reply.same_recording_ids) == ["copy 2", "copy 1"]
+    assert (reply.status, reply.note, reply.model_version) == (pb.GENRE_STATUS_OK, "as told", "v7")
 
 
 def test_a_genre_query_needs_a_track_or_a_sound() -> None:
