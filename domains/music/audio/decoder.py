@@ -174,13 +174,15 @@ def _decode(stream: BinaryIO, limits: DecodeLimits) -> NDArray[np.float32]:
             f"it holds {len(samples) / rate:.3f} s of sound, at least {MIN_SECONDS:g} s are "
             "needed: send a longer excerpt"
         )
-    if not np.isfinite(samples).all():
+    peak = _peak(samples)
+    if not math.isfinite(peak):
         raise RefusedError("it holds samples that are not finite numbers: export it again")
-    samples /= max(1.0, np.abs(samples).max())
-    mono = _resample(samples.astype(np.float32), rate)
+    if peak > 1.0:
+        samples /= peak
+    mono = _resample(samples, rate)
     mono -= mono.mean()
     # Only now: a constant offset, and what the lower rate cannot hold, are not heard either.
-    if np.abs(mono).max() < SILENCE_PEAK:
+    if _peak(mono) < SILENCE_PEAK:
         raise RefusedError("it is silent, and silence has no genre: send a part that can be heard")
     return mono
 
@@ -234,26 +236,33 @@ def _check_header(sound: soundfile.SoundFile) -> None:
         )
 
 
-def _read_mono(sound: soundfile.SoundFile, limits: DecodeLimits) -> NDArray[np.float64]:
+def _read_mono(sound: soundfile.SoundFile, limits: DecodeLimits) -> NDArray[np.float32]:
     """Read up to the limits; only the mean of the channels is kept of each block."""
     left = min(
         int(limits.max_seconds * sound.samplerate), limits.max_decoded_samples // sound.channels
     )
-    blocks = [np.empty(0)]
+    blocks = [np.empty(0, dtype=np.float32)]
     while left > 0:
         block = sound.read(min(left, _BLOCK_FRAMES), dtype="float32", always_2d=True)
         if not len(block):
             break
-        with np.errstate(invalid="ignore"):  # infinities of opposite sign; refused afterwards
+        with np.errstate(invalid="ignore", over="ignore"):  # refused afterwards
             blocks.append(_mixed(block))
         left -= len(block)
     return np.concatenate(blocks)
 
 
-def _mixed(block: NDArray[np.float32]) -> NDArray[np.float64]:
+def _peak(samples: NDArray[np.float32]) -> float:
+    """Return the largest distance from 0 without a copy; not finite if a sample is not."""
+    return float(max(samples.max(), -samples.min()))
+
+
+def _mixed(block: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the mean `(n,)` of `(n, channels)`, by columns: along short rows numpy is slow."""
-    mixed: NDArray[np.float64] = block[:, 0].astype(np.float64)
-    for channel in range(1, block.shape[1]):
+    if block.shape[1] == 1:
+        return block[:, 0]
+    mixed = block[:, 0] + block[:, 1]
+    for channel in range(2, block.shape[1]):
         mixed += block[:, channel]
     mixed /= block.shape[1]
     return mixed

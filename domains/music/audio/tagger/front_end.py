@@ -7,6 +7,7 @@ map is ever written out, and `short_filters` saves more than half of the multipl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -93,6 +94,26 @@ class _Filters:
         return finished
 
 
+class _Scratch:
+    """Room for one product after the other: fresh memory would cost more than the products."""
+
+    def __init__(self) -> None:
+        self._laid_out = np.empty(0, dtype=np.float32)
+        self._products = np.empty(0, dtype=np.float32)
+
+    def laid_out(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """What is multiplied; valid until the next call."""
+        if self._laid_out.size < math.prod(shape):
+            self._laid_out = np.empty(math.prod(shape), dtype=np.float32)
+        return self._laid_out[: math.prod(shape)].reshape(shape)
+
+    def products(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """What comes of it; valid until the next call."""
+        if self._products.size < math.prod(shape):
+            self._products = np.empty(math.prod(shape), dtype=np.float32)
+        return self._products[: math.prod(shape)].reshape(shape)
+
+
 class FrontEnd:
     """The same as `Musicnn.front_end`, to rounding; immutable."""
 
@@ -111,17 +132,20 @@ class FrontEnd:
         """Windows `(n, N_FRAMES, N_BANDS)` to `(n, 561, N_FRAMES)`."""
         n_maps = sum(filters.n_filters for filters in (*self._timbral, *self._temporal))
         out = np.empty((len(windows), n_maps, N_FRAMES), dtype=np.float32)
+        scratch = _Scratch()
         for row, window in enumerate(windows):
             image = window * self._slope + self._offset
             found = [
-                *(_timbral(image, filters) for filters in self._timbral),
-                *(_temporal(image, filters) for filters in self._temporal),
+                *(_timbral(image, filters, scratch) for filters in self._timbral),
+                *(_temporal(image, filters, scratch) for filters in self._temporal),
             ]
             out[row] = np.concatenate(found, axis=1).T
         return out
 
 
-def _timbral(image: NDArray[np.float32], filters: _Filters) -> NDArray[np.float32]:
+def _timbral(
+    image: NDArray[np.float32], filters: _Filters, scratch: _Scratch
+) -> NDArray[np.float32]:
     """Filters along frequency over 7 frames: `(N_FRAMES, n_filters)`."""
     n_outputs = N_BANDS - filters.n_taps + 1
     n_tiles = -(-n_outputs // OUTPUTS)
@@ -130,19 +154,21 @@ def _timbral(image: NDArray[np.float32], filters: _Filters) -> NDArray[np.float3
     peaks = np.empty((N_FRAMES, filters.n_filters), dtype=np.float32)
     for first in range(0, N_FRAMES, _ROWS):
         n_rows = min(_ROWS, N_FRAMES - first)
-        products = _products(inputs, filters, first, n_rows, _ACROSS, n_tiles)
+        products = _products(inputs, filters, first, n_rows, _ACROSS, n_tiles, scratch)
         peak_along(products, n_tiles, n_outputs, peaks[first : first + n_rows])
     return filters.finish(peaks)
 
 
-def _temporal(image: NDArray[np.float32], filters: _Filters) -> NDArray[np.float32]:
+def _temporal(
+    image: NDArray[np.float32], filters: _Filters, scratch: _Scratch
+) -> NDArray[np.float32]:
     """Filters along time in one band: `(N_FRAMES, n_filters)`."""
     n_tiles = -(-N_FRAMES // OUTPUTS)
     padded = np.pad(image.T, ((0, 0), temporal_padding(filters.n_taps)))
     inputs = transform_rows(padded, n_tiles + filters.n_blocks - 1)
     peaks = np.full((n_tiles * OUTPUTS, filters.n_filters), -np.inf, dtype=np.float32)
     for first in range(0, N_BANDS, _ROWS):
-        products = _products(inputs, filters, first, _ROWS, 1, n_tiles)
+        products = _products(inputs, filters, first, _ROWS, 1, n_tiles, scratch)
         peak_across(products, _ROWS, peaks)
     return filters.finish(peaks[:N_FRAMES])
 
@@ -154,11 +180,13 @@ def _products(
     n_rows: int,
     n_across: int,
     n_tiles: int,
+    scratch: _Scratch,
 ) -> NDArray[np.float32]:
     n_places = n_tiles * n_rows
-    laid_out = np.empty((POINTS, n_places, n_across * filters.n_blocks), dtype=np.float32)
+    laid_out = scratch.laid_out((POINTS, n_places, n_across * filters.n_blocks))
     gather(inputs, first_row, n_rows, n_across, n_tiles, filters.n_blocks, laid_out)
-    products: NDArray[np.float32] = np.matmul(laid_out, filters.transformed)
+    products = scratch.products((POINTS, n_places, filters.n_filters))
+    np.matmul(laid_out, filters.transformed, out=products)
     return products
 
 
