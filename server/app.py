@@ -55,10 +55,14 @@ def build_server(
     scoring = executor(
         "scoring", workers=settings.scoring_workers, waiting=settings.scoring_waiting
     )
+    listening = executor(
+        "listening", workers=settings.listening_workers, waiting=settings.listening_waiting
+    )
     database = executor(
         "database", workers=settings.database_workers, waiting=settings.database_waiting
     )
     metrics.watch_depth("scoring", lambda: scoring.waiting)
+    metrics.watch_depth("listening", lambda: listening.waiting)
     metrics.watch_depth("database", lambda: database.waiting)
 
     serving = Serving(engines, capabilities, clock)
@@ -82,7 +86,7 @@ def build_server(
             metrics,
             settings.queue_size,
         ),
-        GenreHandler(serving, scoring),
+        GenreHandler(serving, scoring, listening),
         FeedbackHandler(serving, database, feedback_log, tails, metrics, settings.clock_skew_s),
         settings.max_audio_bytes,
     )
@@ -105,6 +109,7 @@ def build_server(
         tails,
         queues,
         scoring,
+        listening,
         database,
         metrics,
         log,

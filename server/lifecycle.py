@@ -58,6 +58,7 @@ class EncoreServer:
         tails: Mapping[str, FeedbackTail],
         queues: QueueStore,
         scoring: BoundedExecutor,
+        listening: BoundedExecutor,
         database: BoundedExecutor,
         metrics: Metrics,
         log: Log,
@@ -70,6 +71,7 @@ class EncoreServer:
         self._tails = tails
         self._queues = queues
         self._scoring = scoring
+        self._listening = listening
         self._database = database
         self._log = log
         self._chain = chain
@@ -147,6 +149,7 @@ class EncoreServer:
     async def _listen(self) -> Ports:
         """Open the three ports; whatever is opened is closed in the opposite order."""
         self._opened.push_async_callback(self._scoring.close)
+        self._opened.push_async_callback(self._listening.close)
         self._opened.push_async_callback(self._database.close)
         await self._say(HealthCheckResponse.NOT_SERVING)
         settings = self._settings

@@ -38,9 +38,13 @@ class Settings(BaseSettings):
     """Port of /metrics; 0 lets the system choose."""
 
     scoring_workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
-    """Threads that score, rank and listen; default: one a core."""
+    """Threads that score and rank; default: one a core."""
     scoring_waiting: int = Field(default=64, ge=0)
     """Calls that may wait for a scoring thread; the next one is RESOURCE_EXHAUSTED."""
+    listening_workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    """Threads that listen to sound files, apart from those that score: a file may take seconds."""
+    listening_waiting: int = Field(default=16, ge=0)
+    """Calls that may wait for a listening thread; the next one is RESOURCE_EXHAUSTED."""
     database_workers: int = Field(default=4, ge=1)
     """Threads that talk to the store."""
     database_waiting: int = Field(default=256, ge=0)

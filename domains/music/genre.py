@@ -59,7 +59,7 @@ class MusicGenre:
 
     def build(
         self, *, sounds: Path | None, seed: int, progress: Callable[[float], None] | None
-    ) -> StoredGenre:
+    ) -> IndexedSounds:
         """Index the tracks of a library with its genre model, if it has one.
 
         Without a library the shipped clips are heard, and genres are the tagger's tags.

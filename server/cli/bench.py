@@ -1,4 +1,4 @@
-"""`encore bench`: the model zoo beside the ensemble, and what leaks would fake."""
+"""`encore bench`: the model zoo beside the ensemble, what leaks would fake, the speed of ears."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from core.zoo.report import zoo_markdown, zoo_report
 from core.zoo.run import run_zoo
 from core.zoo.settings import ZOO_SETTINGS
 from domains import domain_named
+from domains.music.audio.benchmark import bench_genre
+from domains.music.genre import MusicGenre
 from server.cli.options import (
     AsJson,
     DataDirectory,
@@ -35,6 +37,7 @@ from server.cli.options import (
     Seed,
 )
 from server.cli.output import Report, print_json, progress_bars, stdout
+from server.cli.tables import show_genre_bench
 
 app = typer.Typer(
     help="Compare: every ordinary model on the ensemble's rows, and what leaks would fake.",
@@ -174,3 +177,29 @@ def _say(
     # Plain, so that the table can be pasted: a terminal's width would break its lines.
     stdout.print(markdown(content), markup=False, highlight=False, soft_wrap=True)
     stdout.print(f"wrote {written}, .json and .png", markup=False, highlight=False)
+
+
+@app.command("genre")
+def genre(
+    sounds: Annotated[
+        Path | None,
+        typer.Option("--sounds", help="Sound library to search; the shipped clips when absent."),
+    ] = None,
+    calls: Annotated[
+        int, typer.Option("--calls", min=8, help="Clips heard one after the other on one core.")
+    ] = 200,
+    clips: Annotated[
+        int, typer.Option("--clips", min=8, help="Clips heard two at a time on two cores.")
+    ] = 5_000,
+    as_json: AsJson = False,
+) -> None:
+    """GenreNeighbor from the bytes of a 30 s clip to the answer: time, throughput and memory."""
+    with progress_bars() as report_progress:
+        capability = MusicGenre().build(sounds=sounds, seed=0, progress=None)
+        report = bench_genre(
+            capability.neighbors, calls=calls, many=clips, progress=report_progress
+        )
+    if as_json:
+        print_json(report)
+    else:
+        show_genre_bench(report)

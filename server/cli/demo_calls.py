@@ -61,6 +61,12 @@ async def ask_everything(ports: Ports, log: EventLog) -> None:
         _headline(f"GenreNeighbor of the sound file {clip.path.name}")
         likely = ", ".join(f"{g.genre} {g.probability:.2f}" for g in near.genres[:3])
         stdout.print(f"genre: {likely}", highlight=False)
+        for kind, tags in (("moods", near.moods), ("heard", near.instruments)):
+            named = ", ".join(f"{tag.tag} {tag.probability:.2f}" for tag in tags[:3])
+            stdout.print(f"{kind}: {named}", highlight=False)
+        if near.same_recording_ids:
+            copies = ", ".join(_named(track, titles) for track in near.same_recording_ids)
+            stdout.print(f"the same recording: {copies}", markup=False, highlight=False)
         for neighbour in near.neighbors:
             name = _named(neighbour.track_id, titles)
             stdout.print(f"  {neighbour.cosine:+.2f}  {name}", markup=False, highlight=False)

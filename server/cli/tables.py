@@ -102,3 +102,27 @@ def show_library_update(result: Mapping[str, Any]) -> None:
         stdout.print(f"· {failure['file']}: {failure['reason']}", markup=False, highlight=False)
     if "content_vectors" in result:
         stdout.print(f"wrote {result['content_vectors']:,} content vectors", highlight=False)
+
+
+def show_genre_bench(report: Mapping[str, Any]) -> None:
+    """Print what `bench_genre` measured."""
+    table = Table(
+        title=f"clips of {report['clip_seconds']} s, bytes to answer", title_justify="left"
+    )
+    table.add_column("on one core")
+    table.add_column("median ms", justify="right")
+    for name, median in report["by_file"].items():
+        table.add_row(name, f"{median:.0f}")
+    table.add_row("all", f"{report['p50_ms']:.0f} (95th percentile {report['p95_ms']:.0f})")
+    stdout.print(table)
+    stdout.print(
+        f"{report['per_second_one_core']:.1f} clips a second on one core, "
+        f"{report['per_second_two_cores']:.1f} on two ({report['two_cores_over_one']:.2f} times)",
+        highlight=False,
+    )
+    if report["memory_mb"]:
+        stdout.print(
+            f"memory of server and decoders: {report['memory_settled_mb']:,.0f} MB after a fifth "
+            f"of {report['many']:,} clips, {report['memory_end_mb']:,.0f} MB at the end",
+            highlight=False,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from core.errors import FieldViolation, InvalidRequestError
 from core.requests import GenreAnswer
@@ -34,9 +35,12 @@ class GenreHeard:
 class GenreHandler:
     """Answers GenreNeighbor."""
 
-    def __init__(self, serving: Serving, scoring: BoundedExecutor) -> None:
+    def __init__(
+        self, serving: Serving, scoring: BoundedExecutor, listening: BoundedExecutor
+    ) -> None:
         self._serving = serving
         self._scoring = scoring
+        self._listening = listening
 
     async def neighbours(self, domain: str, query: GenreQuery, deadline: Deadline) -> GenreHeard:
         """Genres and neighbours.
@@ -49,12 +53,12 @@ class GenreHandler:
         genre = self._serving.genre(domain)
         pool_ids = self._pool_ids(domain, query.pool)
 
-        def listen() -> GenreAnswer:
-            if query.audio:
-                return genre.by_audio(query.audio, query.k, query.same_genre, pool_ids)
-            return genre.by_track(query.track_id, query.k, query.same_genre, pool_ids)
-
-        answer = await self._scoring.run("genre", deadline, listen)
+        if query.audio:
+            by_audio = partial(genre.by_audio, query.audio, query.k, query.same_genre, pool_ids)
+            answer = await self._listening.run("listen", deadline, by_audio)
+        else:
+            by_track = partial(genre.by_track, query.track_id, query.k, query.same_genre, pool_ids)
+            answer = await self._scoring.run("genre", deadline, by_track)
         return GenreHeard(answer, engine.model_version)
 
     def _pool_ids(self, domain: str, pool: str) -> frozenset[str] | None:

@@ -272,6 +272,9 @@ class FakeGenre:
 
     KNOWN = "t00"
 
+    def __init__(self) -> None:
+        self.gate: Gate | None = None
+
     def warm_up(self) -> None:
         """Nothing to wait for."""
 
@@ -302,6 +305,8 @@ class FakeGenre:
         self, audio: bytes, k: int, same_genre: bool, pool_ids: frozenset[str] | None
     ) -> GenreAnswer:
         """Hears t00 in every wav file."""
+        if self.gate is not None:
+            self.gate.enter()
         if not audio.startswith(b"RIFF"):
             raise InvalidRequestError([FieldViolation("audio", "not a sound file: send wav")])
         return self.by_track(self.KNOWN, k, same_genre, pool_ids)

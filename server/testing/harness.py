@@ -44,6 +44,7 @@ QUIET = Settings(
     metrics_port=0,
     scoring_workers=2,
     scoring_waiting=8,
+    listening_workers=1,
     tail_poll_s=0,
     sweep_s=0,
     drain_grace_s=30,
@@ -105,6 +106,11 @@ class Parts:
     def engine(self) -> FakeEngine:
         """The engine of music."""
         return cast(FakeEngine, self.engines["music"])
+
+    @property
+    def genre(self) -> FakeGenre:
+        """The genre capability of music."""
+        return cast(FakeGenre, self.capabilities["music"].genre)
 
     async def build(self) -> EncoreServer:
         """The server of these parts."""

@@ -55,7 +55,8 @@ def evaluate_genres(
 
     Args:
         table: clips to learn from.
-        test: clips to judge on, by artists that the table does not have; None for folds.
+        test: clips to judge on, by artists that the table does not have; None for folds. Clips
+            that are in both are not judged.
         seed: of everything drawn.
         repeats: how often the folds are dealt anew.
         n_threads: of the trees.
@@ -69,6 +70,12 @@ def evaluate_genres(
         NotEnoughDataError: if there is nothing to learn from or to judge on.
     """
     tell = progress or (lambda _, __: None)
+    if test is not None:
+        test = test.without(table.names)  # what was learnt from proves nothing
+        if not test.names:
+            raise NotEnoughDataError(
+                "all clips of the second folder are in the first too: judge on others"
+            )
     sets = []
     for name in _COLUMN_SETS:
         part = _part(table, name)

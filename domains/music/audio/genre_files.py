@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -42,6 +42,19 @@ class ClipTable:
     """`(n, n_tags)`, means of the taggram's windows; NaN for clips that have none."""
     artists_named: bool
     """False if groups are guessed from the numbers in the file names."""
+
+    def without(self, names: Iterable[str]) -> ClipTable:
+        """The other clips."""
+        left_out = frozenset(names)
+        rows = np.array([r for r, name in enumerate(self.names) if name not in left_out], int)
+        return replace(
+            self,
+            names=tuple(self.names[row] for row in rows),
+            labels=self.labels.rows(rows),
+            splits=tuple(self.splits[row] for row in rows),
+            features=self.features[rows],
+            tags=self.tags[rows],
+        )
 
     @property
     def tagged(self) -> NDArray[np.int_]:

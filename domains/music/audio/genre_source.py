@@ -14,8 +14,8 @@ from domains.music.audio.tagger import MSD_TAGS, TagKind, kind_of
 
 _NOTE = (
     "Genres are tags of listeners of Last.fm as a pretrained tagger hears them, their "
-    "probabilities scaled to sum to 1: no model was fitted to labels of this catalogue. There is "
-    "no classical music among the tags."
+    "probabilities scaled to sum to 1: no model was fitted to labels of this catalogue. None of "
+    "these tags is classical music."
 )
 
 

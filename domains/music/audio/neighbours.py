@@ -21,7 +21,9 @@ from domains.music.audio.features import FEATURE_NAMES
 from domains.music.audio.highest import EXCLUDED, highest
 
 EXACT_UP_TO = 300_000
-"""Tracks to choose from up to which every one is looked at; above, a share of them."""
+"""Tracks of an index up to which a search looks at every one that is allowed."""
+EXACT_OF_MANY = 30_000
+"""In a larger index, a search looks at every allowed track up to so many; above, at a share."""
 SAME_COSINE = 0.90
 """Two tracks are the same recording only if their vectors are at least so close ..."""
 SAME_HARMONY = 0.30
@@ -60,7 +62,7 @@ class TrackIndex:
     harmonies: NDArray[np.float32]
     """`(n_tracks, 12)`, see `Query`."""
     lists: InvertedLists | None
-    """For searches among more than `EXACT_UP_TO` tracks."""
+    """In an index of more than `exact_up_to` tracks."""
     exact_up_to: int = EXACT_UP_TO
 
     @classmethod
@@ -160,7 +162,7 @@ class TrackIndex:
         self, vector: NDArray[np.float32], allowed: NDArray[np.bool_] | None, n_allowed: int
     ) -> Callable[[int], NDArray[np.intp]]:
         """What finds so many of the nearest rows or more, in no order."""
-        if self.lists is not None and n_allowed > self.exact_up_to:
+        if self.lists is not None and n_allowed > min(self.exact_up_to, EXACT_OF_MANY):
             return partial(self.lists.nearest, vector, allowed=allowed)
         if allowed is None:
             return partial(highest, self.vectors @ vector)

@@ -154,3 +154,13 @@ def test_started_is_handled_over_all_codes_for_every_way_a_call_can_end(
     assert started[frozenset({**score, "grpc_method": "Score"}.items())] == 7
     observed = encore.counted("grpc_server_handling_seconds_count")
     assert observed[frozenset({**score, "grpc_method": "Score"}.items())] == 7
+
+
+def test_sound_files_do_not_hold_up_scores(encore: RunningServer) -> None:
+    encore.parts.genre.gate = Gate()
+    sound = pb.GenreNeighborRequest(domain="music", audio=b"RIFF")
+    held = encore.api.GenreNeighbor.future(sound)
+    encore.parts.genre.gate.wait_until_entered()
+    assert encore.api.Score(SCORE).model_version == "v1"
+    encore.parts.genre.gate.open()
+    assert held.result().model_version == "v1"

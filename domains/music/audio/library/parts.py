@@ -25,7 +25,8 @@ from domains.music.audio.sound import N_UNITS, N_WINDOWS, Ear
 FORMAT = 1
 """Of the files; a library of another format is refused."""
 
-_NAME = re.compile(r"part-(\d{6,})\.parquet")
+_NAME = re.compile(r"part-(\d{6,})-([0-9a-f]{16})\.parquet")
+"""Number and digest of the content: Parquet's own checksums leave out its headers."""
 _TEMPORARY = ".part.tmp"
 _DESCRIPTION = b"encore.sound_library"
 _SIZES = {"features": len(FEATURE_NAMES), "tags": len(Ear.tag_names), "units": N_UNITS}
@@ -44,8 +45,8 @@ def fingerprint() -> dict[str, Any]:
     """What the numbers of a library depend on: libraries that agree in it can be read together."""
     return {
         "format": FORMAT,
-        "features": f"{len(FEATURE_NAMES)} {_digest(FEATURE_NAMES)}",
-        "tagger": f"msd_musicnn {_digest(Ear.tag_names)}",
+        "features": f"{len(FEATURE_NAMES)} {_names(FEATURE_NAMES)}",
+        "tagger": f"msd_musicnn {_names(Ear.tag_names)}",
         "windows": N_WINDOWS,
         "sample_rate": SAMPLE_RATE,
         "most_seconds": DEFAULT_LIMITS.max_seconds,
@@ -99,16 +100,17 @@ def write_part(directory: Path, table: pa.Table) -> Path:
     """Add a part under the next number, on disk when this returns."""
     existing = part_paths(directory)
     last = _match(existing[-1]) if existing else None
-    target = directory / f"part-{1 + int(last[1] if last else 0):06d}.parquet"
+    number = 1 + int(last[1] if last else 0)
     temporary = directory / _TEMPORARY
     try:
-        pq.write_table(table, temporary, write_page_checksum=True, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd")
+        target = directory / f"part-{number:06d}-{_digest(temporary.read_bytes())}.parquet"
         _sync(temporary)
         temporary.rename(target)
         _sync(directory)
     except OSError as error:
         raise InvalidDataError(
-            str(target),
+            str(directory),
             f"cannot be written ({error.strerror or error})",
             "Make room and index again: what was written before is kept.",
         ) from error
@@ -128,18 +130,23 @@ def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         FileNotFoundError: a writer replaced it meanwhile.
     """
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            made_by = json.loads((file.schema_arrow.metadata or {}).get(_DESCRIPTION, b"{}"))
-            expected = fingerprint()
-            if made_by == expected and file.schema_arrow.equals(schema()):
-                return file.read(columns=None if columns is None else list(columns))
+        content = path.read_bytes()
     except FileNotFoundError:
         raise
-    except (OSError, pa.ArrowException, ValueError) as error:
+    except OSError as error:
         raise BundleError(
-            f"{path} is damaged ({_first_line(error)}): delete it and index again, "
-            "which hears its tracks once more"
+            f"{path} cannot be read ({error.strerror}): check its permissions and its disk"
         ) from error
+    match = _match(path)
+    if match is None or _digest(content) != match[2]:
+        raise BundleError(
+            f"{path} is damaged: delete it and index again, which hears its tracks once more"
+        )
+    with pq.ParquetFile(pa.BufferReader(content)) as file:
+        made_by = json.loads((file.schema_arrow.metadata or {}).get(_DESCRIPTION, b"{}"))
+        expected = fingerprint()
+        if made_by == expected and file.schema_arrow.equals(schema()):
+            return file.read(columns=None if columns is None else list(columns))
     differ = [name for name in expected if made_by.get(name) != expected[name]] or ["columns"]
     raise BundleError(
         f"{path} was described by other code (it differs in {', '.join(differ)}): "
@@ -151,12 +158,12 @@ def _match(path: Path) -> re.Match[str] | None:
     return _NAME.fullmatch(path.name)
 
 
-def _digest(names: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+def _names(names: Sequence[str]) -> str:
+    return _digest("\n".join(names).encode())
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _sync(path: Path) -> None:

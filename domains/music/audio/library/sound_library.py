@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,27 +56,30 @@ class SoundLibrary:
             BundleError: a part is damaged or was made by other code.
         """
         table = _read(directory)
-        described = table.filter(pc.is_null(table["error"])).sort_by("track_id")
-        failed = table.filter(pc.is_valid(table["error"])).sort_by("file")
+        ids, files = table["track_id"].to_pylist(), table["file"].to_pylist()
+        errors = table["error"].to_pylist()
+        latest = _latest(files, ids)
+        rows = sorted((row for row in latest if errors[row] is None), key=ids.__getitem__)
+        failed = sorted((files[row], errors[row]) for row in latest if errors[row] is not None)
         return cls(
-            track_ids=tuple(described["track_id"].to_pylist()),
-            files=tuple(described["file"].to_pylist()),
-            seconds=described["seconds"].to_numpy(),
-            features=_matrix(described["features"]),
-            tags=_matrix(described["tags"]),
-            units=_matrix(described["units"]),
+            track_ids=tuple(ids[row] for row in rows),
+            files=tuple(files[row] for row in rows),
+            seconds=table["seconds"].to_numpy()[rows],
+            features=_matrix(table["features"])[rows],
+            tags=_matrix(table["tags"])[rows],
+            units=_matrix(table["units"])[rows],
             previews=np.column_stack(
                 [
-                    pc.fill_null(described[name], 0).to_numpy()
+                    pc.fill_null(table[name], 0).to_numpy()[rows]
                     for name in ("preview_start_ms", "preview_length_ms")
                 ]
             ),
-            errors=tuple(zip(failed["file"].to_pylist(), failed["error"].to_pylist(), strict=True)),
+            errors=tuple(failed),
         )
 
 
 def _read(directory: Path) -> pa.Table:
-    """All rows that count, in no particular order."""
+    """All rows of all parts, the oldest first."""
     for _ in range(_ATTEMPTS):
         paths = part_paths(directory) if directory.is_dir() else []
         if not paths:
@@ -84,8 +88,7 @@ def _read(directory: Path) -> pa.Table:
             tables = [read_part(path) for path in paths]
         except FileNotFoundError:
             continue  # a writer has just replaced it by another part
-        table = pa.concat_tables([schema().empty_table(), *tables])
-        return table.take(_latest(table))
+        return pa.concat_tables([schema().empty_table(), *tables])
     raise InvalidDataError(
         str(directory),
         "there is no sound library in it",
@@ -93,15 +96,20 @@ def _read(directory: Path) -> pa.Table:
     )
 
 
-def _latest(table: pa.Table) -> list[int]:
+def _latest(files: Sequence[str], ids: Sequence[str]) -> Iterable[int]:
     """Rows that no later row replaces: those of the same file, or of another file of its track."""
-    files, ids = table["file"].to_pylist(), table["track_id"].to_pylist()
     row_of_file = {file: row for row, file in enumerate(files)}
     row_of_track = {ids[row]: row for row in sorted(row_of_file.values())}
-    return sorted(row_of_track.values())
+    return row_of_track.values()
 
 
 def _matrix(column: pa.ChunkedArray) -> NDArray[np.float32]:
-    joined = column.combine_chunks()
-    values: NDArray[np.float32] = joined.flatten().to_numpy()
-    return values.reshape(len(joined), column.type.list_size)
+    """`(n, size)`; rows without a value hold anything."""
+    size = column.type.list_size
+    chunks = [
+        chunk.values.to_numpy(zero_copy_only=False).reshape(-1, size)[
+            chunk.offset : chunk.offset + len(chunk)
+        ]
+        for chunk in column.chunks
+    ]
+    return np.concatenate(chunks)

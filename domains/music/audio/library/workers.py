@@ -39,11 +39,18 @@ def default_workers() -> int:
 @contextmanager
 def spawned(workers: int) -> Iterator[Executor]:
     """Worker processes of one thread each that end with their parent, however that ends."""
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), initializer=_start_worker
     )
     try:
         yield pool
+    except BaseException:
+        # Interrupted: nobody waits for what is in work, and a pool whose workers are just starting
+        # may never get round to ending them.
+        for worker in set(multiprocessing.active_children()) - others:
+            worker.kill()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
