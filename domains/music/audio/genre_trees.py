@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,9 @@ class GenreTrees:
             logging_level="Silent",
             **rest,
         )
-        return cls(classifier.fit(values, targets))
+        # Of a genre that a fold lacks CatBoost complains on stderr, silent or not.
+        unheard = io.StringIO()
+        return cls(classifier.fit(values, targets, log_cout=unheard, log_cerr=unheard))
 
     def logits(self, values: NDArray[np.float64], several: bool) -> NDArray[np.float64]:
         """Return `(n, n_genres)`: log-odds if genres do not exclude each other, else log-shares."""

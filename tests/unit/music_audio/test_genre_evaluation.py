@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,15 @@ def test_other_clips_may_lack_a_genre() -> None:
     confusion = np.array(judged["models"][-1]["confusion"])
     assert confusion.shape == (3, 3)
     assert confusion.sum(axis=1).tolist() == [20, 0, 20]
+
+
+def test_clips_that_were_learnt_from_are_not_judged() -> None:
+    learn, other = (table(seed, genres=("folk", "rock")) for seed in (1, 2))
+    names = (*learn.names[:3], *other.names[3:])
+    (judged,) = evaluated(learn, replace(other, names=names))["sets"]
+    assert (judged["n_fitted"], judged["n_judged"]) == (40, 37)
+    with pytest.raises(NotEnoughDataError, match="in the first too: judge on others"):
+        evaluated(learn, learn)
 
 
 def test_other_clips_of_a_genre_never_learnt_or_other_columns_are_refused() -> None:

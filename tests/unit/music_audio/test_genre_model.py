@@ -73,13 +73,14 @@ def test_two_excerpts_of_a_recording_are_never_on_both_sides() -> None:
     assert honest.n_right < 0.75 * honest.n_tested
 
 
-def test_a_genre_of_one_group_is_not_tested_and_named() -> None:
+def test_a_genre_of_one_group_is_not_tested_and_named(capfd: pytest.CaptureFixture[str]) -> None:
     genres = [*GENRES, "solo", "solo"]
     labels = labelled(genres, [*(i // 4 for i in range(16)), "x", "x"])
     report = fit_genre_model(COLUMNS, shifted(genres), labels, seed=1).report
     assert report.untested_genres == ("solo",)
     assert (report.n_tracks, report.n_groups, report.n_tested) == (18, 5, 16)
     assert "not tested, one artist or recording each: solo" in report.note
+    assert capfd.readouterr() == ("", "")
 
 
 def test_without_two_groups_of_any_genre_the_note_says_untested() -> None:

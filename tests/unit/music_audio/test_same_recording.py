@@ -76,11 +76,6 @@ def taken_for(neighbours: GenreNeighbors, ear: Ear, samples: Samples) -> set[str
     return {index.track_ids[row] for row in np.flatnonzero(same)}
 
 
-@pytest.fixture(scope="module")
-def ear() -> Ear:
-    return Ear()
-
-
 @pytest.mark.parametrize("copy", COPIES)
 def test_copies_of_some_clips_are_the_same_recording_and_nothing_else(
     copy: str, neighbours: GenreNeighbors, clips: tuple[Clip, ...], ear: Ear
