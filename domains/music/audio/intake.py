@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import weakref
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +42,11 @@ class _Slot:
             self.decoder = None
 
 
+def _stop_all(slots: Iterable[_Slot]) -> None:
+    for slot in slots:
+        slot.stop()
+
+
 class AudioIntake:
     """A pool of decoder processes, safe to call from several threads.
 
@@ -69,6 +76,8 @@ class AudioIntake:
         self._changed = threading.Condition()
         self._closed = False
         self._n_lost = 0
+        # Of an intake that nobody closed: no child is left behind, and none is a zombie.
+        weakref.finalize(self, _stop_all, self._idle)
 
     @property
     def limits(self) -> DecodeLimits:

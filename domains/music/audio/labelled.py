@@ -139,9 +139,12 @@ def fit_on_library(
     (temporary / _LABELS_FILE).write_text(
         json.dumps(stored, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
     )
-    final = directory / GENRE_DIRECTORY
-    shutil.rmtree(final, ignore_errors=True)
+    final, replaced = directory / GENRE_DIRECTORY, directory / f".{GENRE_DIRECTORY}.old"
+    shutil.rmtree(replaced, ignore_errors=True)
+    if final.exists():
+        final.rename(replaced)
     temporary.rename(final)
+    shutil.rmtree(replaced, ignore_errors=True)
     return model
 
 

@@ -32,6 +32,7 @@ standard deviations of the catalogue. Copies at other bit rates, volumes or leng
 other recordings miss both by far: see the test that measures it."""
 
 _FILE = "index.safetensors"
+_TOLD = "ids and limit"
 _HARMONY = np.flatnonzero([n.startswith("chroma_") and n.endswith("_mean") for n in FEATURE_NAMES])
 _GATHERED_SHARE = 8
 """Rarer tracks than one in so many are gathered first; more are scored where they lie."""
@@ -210,7 +211,8 @@ class TrackIndex:
             # safetensors writes the buffer as it lies: a column-major array would come back mixed.
             {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()},
             directory / _FILE,
-            {"track_ids": json.dumps(self.track_ids), "exact_up_to": str(self.exact_up_to)},
+            # One entry: safetensors writes several in another order each time.
+            {_TOLD: json.dumps({"track_ids": self.track_ids, "exact_up_to": self.exact_up_to})},
         )
 
     @classmethod
@@ -222,15 +224,15 @@ class TrackIndex:
         """
         try:
             with safe_open(directory / _FILE, framework="numpy") as stored:
-                strings = stored.metadata()
+                told = json.loads(stored.metadata()[_TOLD])
                 tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-            track_ids = tuple(json.loads(strings["track_ids"]))
+            track_ids = tuple(told["track_ids"])
             embedding = SoundEmbedding(*(tensors[name] for name in ("mean", "scale", "axes")))
             vectors, harmonies = tensors["vectors"], tensors["harmonies"]
             lists = None
             if "lists" in tensors:
                 lists = InvertedLists(vectors, tensors["centres"], tensors["lists"])
-            exact_up_to = int(strings["exact_up_to"])
+            exact_up_to = int(told["exact_up_to"])
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise BundleError(
                 f"the track index in {directory} cannot be read ({error}): build it again"

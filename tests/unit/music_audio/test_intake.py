@@ -124,7 +124,7 @@ def test_a_file_that_takes_too_much_memory_is_not_survived(
     costly: bytes, encode: Encode, tone: Samples, tmp_path: Path
 ) -> None:
     (tmp_path / "costly.flac").write_bytes(costly)
-    with AudioIntake(DecodeLimits(max_memory_bytes=150_000_000), n_processes=1) as intake:
+    with AudioIntake(DecodeLimits(max_memory_bytes=130_000_000), n_processes=1) as intake:
         assert "could not survive" in violation(intake, costly)
         with pytest.raises(InvalidDataError, match=r"costly\.flac: the decoder could not survive"):
             intake.decode_file(tmp_path / "costly.flac")
