@@ -6,9 +6,9 @@ tracks whose audio is known.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +21,16 @@ from domains.music.audio.answer import GenreAnswer, GenreStatus, Neighbour
 from domains.music.audio.genre_source import GenreSource, load_genre_source
 from domains.music.audio.heard_tracks import HeardTracks
 from domains.music.audio.intake import AudioIntake
-from domains.music.audio.neighbours import Query, TrackIndex
+from domains.music.audio.neighbours import TrackIndex
+from domains.music.audio.search import Query
 from domains.music.audio.sound import Ear
 from domains.music.audio.tagger import MSD_TAGS, TagKind, kind_of
 
 MAX_K = 100
 """Neighbours that one request may ask for."""
 
+_POOLS = 16
+"""Pools whose tracks are remembered."""
 _GENRES = "probabilities"
 _GENRES_FILE = "genres.safetensors"
 
@@ -95,6 +98,11 @@ class GenreNeighbors:
         if self.source.several:
             likely |= self.probabilities > 0.5
         return np.where(self._labels.any(axis=1, keepdims=True), self._labels, likely)
+
+    @cached_property
+    def _mask_of(self) -> Callable[[frozenset[str]], NDArray[np.bool_]]:
+        """`mask_of` of the index; pools are few, and the same sets each time."""
+        return lru_cache(_POOLS)(self.index.mask_of)
 
     def by_track(
         self,
@@ -220,14 +228,15 @@ class GenreNeighbors:
         pool: frozenset[str] | None,
         own_row: int | None,
     ) -> GenreAnswer:
-        allowed = None if pool is None else self.index.mask_of(pool)
+        allowed = None if pool is None else self._mask_of(pool)
         if same_genre:
             of_genre = self._has_genre[:, genre]
             allowed = of_genre if allowed is None else allowed & of_genre
-        rows, cosines = self.index.nearest(query, k + 1, allowed)
+        search = self.index.search(query)
+        rows, cosines = search.nearest(k + 1, allowed)
         # A track that is average in all is at no angle to itself, and so no copy of itself.
         others = np.flatnonzero(rows != (-1 if own_row is None else own_row))[:k]
-        copies = [row for row in self.index.copies_of(query, MAX_K) if row != own_row]
+        copies = [row for row in search.copies(MAX_K) if row != own_row]
         return GenreAnswer(
             GenreStatus.OK,
             self.source.note,

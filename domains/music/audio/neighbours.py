@@ -1,11 +1,11 @@
-"""Finds the tracks that sound most alike, none of them twice."""
+"""TrackIndex: tracks by their sound, to be searched for those that sound most alike."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,36 +18,14 @@ from core.errors import BundleError
 from domains.music.audio.approximate import InvertedLists
 from domains.music.audio.embedding import FEATURE_WEIGHT, SoundEmbedding
 from domains.music.audio.features import FEATURE_NAMES
-from domains.music.audio.highest import EXCLUDED, highest
+from domains.music.audio.search import Query, Search
 
 EXACT_UP_TO = 300_000
 """Tracks of an index up to which a search looks at every one that is allowed."""
-EXACT_OF_MANY = 30_000
-"""In a larger index, a search looks at every allowed track up to so many; above, at a share."""
-SAME_COSINE = 0.90
-"""Two tracks are the same recording only if their vectors are at least so close ..."""
-SAME_HARMONY = 0.30
-"""... and their harmonies at most so far apart: root mean square over the twelve pitch classes, in
-standard deviations of the catalogue. Copies at other bit rates, volumes or lengths keep to both,
-other recordings miss both by far: see the test that measures it."""
 
 _FILE = "index.safetensors"
 _TOLD = "ids and limit"
 _HARMONY = np.flatnonzero([n.startswith("chroma_") and n.endswith("_mean") for n in FEATURE_NAMES])
-_GATHERED_SHARE = 8
-"""Rarer tracks than one in so many are gathered first; more are scored where they lie."""
-_SPARE = 16
-"""Tracks looked at beyond those wanted, as some will be copies."""
-
-
-@dataclass(frozen=True, eq=False)
-class Query:
-    """A sound to find neighbours of."""
-
-    vector: NDArray[np.float32]
-    """`(n_dimensions,)`."""
-    harmony: NDArray[np.float32]
-    """`(12,)`, mean strength of each pitch class, standardised."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,78 +101,9 @@ class TrackIndex:
         mask[[self.rows[track_id] for track_id in self.rows.keys() & track_ids]] = True
         return mask
 
-    def nearest(
-        self,
-        query: Query,
-        k: int,
-        allowed: NDArray[np.bool_] | None = None,
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Find the allowed tracks with the highest cosine, one of each recording.
-
-        Args:
-            query: from `track` or `sound`.
-            k: how many tracks at most.
-            allowed: `(n_tracks,)`, the tracks to choose from; all by default.
-
-        Returns:
-            Rows and cosines, each `(k,)` or shorter where fewer qualify, the highest cosine first;
-            equal cosines in order of track id. The query's own recording is left out, and of others
-            that are there several times only the nearest track is given.
-        """
-        n_allowed = len(self.track_ids) if allowed is None else int(np.count_nonzero(allowed))
-        candidates = self._candidates(query.vector, allowed, n_allowed)
-        most = k + _SPARE
-        while True:
-            rows, cosines = self._ordered(query.vector, candidates(most), most)
-            kept = self._first_of_each(rows, k, query)
-            if len(kept) == k or most >= n_allowed:
-                return rows[kept], cosines[kept]
-            most = min(4 * most, n_allowed)
-
-    def copies_of(self, query: Query, most: int) -> NDArray[np.intp]:
-        """Find the query's own recording: rows `(<= most,)`, the nearest first."""
-        found = self._candidates(query.vector, None, len(self.track_ids))(most)
-        rows, _ = self._ordered(query.vector, found, most)
-        return rows[
-            same_recording(self.vectors[rows], self.harmonies[rows], query.vector, query.harmony)
-        ]
-
-    def _candidates(
-        self, vector: NDArray[np.float32], allowed: NDArray[np.bool_] | None, n_allowed: int
-    ) -> Callable[[int], NDArray[np.intp]]:
-        """What finds so many of the nearest rows or more, in no order."""
-        if self.lists is not None and n_allowed > min(self.exact_up_to, EXACT_OF_MANY):
-            return partial(self.lists.nearest, vector, allowed=allowed)
-        if allowed is None:
-            return partial(highest, self.vectors @ vector)
-        if n_allowed < len(self.track_ids) / _GATHERED_SHARE:
-            rows = np.flatnonzero(allowed)
-            scores = self.vectors[rows] @ vector
-            return lambda most: rows[highest(scores, most)]
-        scores = self.vectors @ vector
-        np.copyto(scores, EXCLUDED, where=~allowed)
-        return partial(highest, scores)
-
-    def _ordered(
-        self, vector: NDArray[np.float32], rows: NDArray[np.intp], most: int
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        # Not BLAS: its result for a row may depend on where the row stands, and break ties.
-        products = self.vectors[rows].astype(np.float64) * vector
-        cosines = np.clip(products.sum(axis=1), -1.0, 1.0)
-        best = np.lexsort((rows, -cosines))[:most]
-        return rows[best], cosines[best]
-
-    def _first_of_each(self, rows: NDArray[np.intp], k: int, query: Query) -> NDArray[np.intp]:
-        """Positions `(<= k,)` in `rows` of the first track of each recording but the query's."""
-        vectors, harmonies = self.vectors[rows], self.harmonies[rows]
-        left = ~same_recording(vectors, harmonies, query.vector, query.harmony)
-        kept: list[int] = []
-        while len(kept) < k and left.any():
-            first = int(left.argmax())
-            kept.append(first)
-            left &= ~same_recording(vectors, harmonies, vectors[first], harmonies[first])
-            left[first] = False  # a track that is average in all is at no angle to itself
-        return np.array(kept, dtype=np.intp)
+    def search(self, query: Query) -> Search:
+        """Begin to search for a sound; all that is asked of a search costs one pass over tracks."""
+        return Search(query, self.vectors, self.harmonies, self.lists, self.exact_up_to)
 
     def save(self, directory: Path) -> None:
         """Write `index.safetensors` into an existing directory."""
@@ -240,20 +149,6 @@ class TrackIndex:
         if not len(track_ids) == len(vectors) == len(harmonies):
             raise BundleError(f"the track index in {directory} is damaged: build it again")
         return cls(track_ids, embedding, vectors, harmonies, lists, exact_up_to)
-
-
-def same_recording(
-    vectors: NDArray[np.float32],
-    harmonies: NDArray[np.float32],
-    vector: NDArray[np.float32],
-    harmony: NDArray[np.float32],
-) -> NDArray[np.bool_]:
-    """Return `(n,)`, whether each of the tracks is the one recording's."""
-    same: NDArray[np.bool_] = vectors @ vector >= SAME_COSINE
-    near = np.flatnonzero(same)
-    distances = np.sqrt(((harmonies[near] - harmony) ** 2).mean(axis=1))
-    same[near] = distances <= SAME_HARMONY
-    return same
 
 
 def _harmonies(embedding: SoundEmbedding, features: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -51,7 +51,7 @@ def test_a_catalogue_is_indexed_once_and_its_neighbours_and_vectors_are_there(
     library = SoundLibrary.open(out)
     assert set(library.track_ids) == {path.stem for path in audio.glob("*.ogg")}
     index = TrackIndex.build(library.track_ids, library.features, library.units)
-    rows, _ = index.nearest(index.track(index.rows["classical_brahms_0"]), 1)
+    rows, _ = index.search(index.track(index.rows["classical_brahms_0"])).nearest(1)
     assert library.track_ids[rows[0]] == "classical_brahms_1"
 
     table = pq.read_table(content)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from core.errors import BundleError
 from domains.music.audio.features import FEATURE_NAMES
 from domains.music.audio.highest import EXCLUDED, highest
-from domains.music.audio.neighbours import SAME_COSINE, SAME_HARMONY, Query, TrackIndex
+from domains.music.audio.neighbours import TrackIndex
+from domains.music.audio.search import SAME_COSINE, SAME_HARMONY, Query
 
 CORNERS = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
 SILENT = np.zeros(len(FEATURE_NAMES))
@@ -27,7 +28,7 @@ def index_of(units: NDArray[np.float64], track_ids: str = "abcd") -> TrackIndex:
 def found(index: TrackIndex, units: list[float], k: int = 9) -> list[tuple[str, float]]:
     sound = index.sound(SILENT, np.array(units))
     another_harmony = np.full_like(sound.harmony, 9.0)  # the same recording as none
-    rows, cosines = index.nearest(replace(sound, harmony=another_harmony), k)
+    rows, cosines = index.search(replace(sound, harmony=another_harmony)).nearest(k)
     return [
         (index.track_ids[row], round(float(c), 6)) for row, c in zip(rows, cosines, strict=True)
     ]
@@ -73,11 +74,11 @@ def test_equal_tracks_have_equal_vectors_wherever_they_stand() -> None:
 
 def test_the_track_itself_and_copies_of_it_are_not_its_neighbours() -> None:
     index = catalogue(seed=1, n_tracks=50, n_copies=20)
-    rows, _ = index.nearest(index.track(0), 50)
+    rows, _ = index.search(index.track(0)).nearest(50)
     assert len(rows) == 29
     assert 0 not in rows
     copy = int(np.setdiff1d(np.arange(1, 50), rows)[0])
-    assert index.nearest(index.track(copy), 50)[0].tolist() == sorted(
+    assert index.search(index.track(copy)).nearest(50)[0].tolist() == sorted(
         rows.tolist(),
         key=lambda row: -float(index.vectors[copy].astype(float) @ index.vectors[row]),
     )
@@ -85,20 +86,20 @@ def test_the_track_itself_and_copies_of_it_are_not_its_neighbours() -> None:
 
 def test_of_copies_among_the_neighbours_only_the_nearest_stays() -> None:
     index = catalogue(seed=1, n_tracks=50, n_copies=20)
-    copies = {0, *np.setdiff1d(np.arange(50), index.nearest(index.track(0), 50)[0]).tolist()}
+    copies = {0, *np.setdiff1d(np.arange(50), index.search(index.track(0)).nearest(50)[0]).tolist()}
     other = min(set(range(50)) - copies)
-    rows, _ = index.nearest(index.track(other), 50)
+    rows, _ = index.search(index.track(other)).nearest(50)
     assert len(copies & set(rows.tolist())) == 1
     assert len(rows) == 29
 
 
 def test_copies_of_a_recording_can_be_asked_for_the_nearest_first() -> None:
     index = catalogue(seed=1, n_tracks=50, n_copies=20)
-    others, _ = index.nearest(index.track(0), 50)
-    copies = index.copies_of(index.track(0), 50)
+    others, _ = index.search(index.track(0)).nearest(50)
+    copies = index.search(index.track(0)).copies(50)
     assert copies[0] == 0
     assert sorted({*copies.tolist(), *others.tolist()}) == list(range(50))
-    assert index.copies_of(index.track(0), 5).tolist() == copies[:5].tolist()
+    assert index.search(index.track(0)).copies(5).tolist() == copies[:5].tolist()
 
 
 def test_a_close_vector_with_another_harmony_is_another_recording() -> None:
@@ -107,16 +108,16 @@ def test_a_close_vector_with_another_harmony_is_another_recording() -> None:
     features[1], units[1] = features[0], units[0]
     features[1, CHROMA] += np.resize([1, -1], 12)
     index = TrackIndex.build([f"{i:02}" for i in range(40)], features, units)
-    rows, cosines = index.nearest(index.track(0), 1)
+    rows, cosines = index.search(index.track(0)).nearest(1)
     assert rows.tolist() == [1]
     assert cosines[0] > SAME_COSINE
 
 
 def test_only_allowed_tracks_are_found() -> None:
     index = index_of(CORNERS)
-    rows, _ = index.nearest(index.track(0), 9, index.mask_of({"d", "b", "not indexed"}))
+    rows, _ = index.search(index.track(0)).nearest(9, index.mask_of({"d", "b", "not indexed"}))
     assert rows.tolist() == [1, 3]
-    rows, cosines = index.nearest(index.track(0), 9, index.mask_of(frozenset()))
+    rows, cosines = index.search(index.track(0)).nearest(9, index.mask_of(frozenset()))
     assert (len(rows), len(cosines)) == (0, 0)
 
 
@@ -163,12 +164,12 @@ def test_the_search_finds_what_looking_at_every_track_finds(
     rng = np.random.default_rng(seed)
     allowed = rng.random(n_tracks) < share
     query = index.track(int(rng.integers(n_tracks)))
-    rows, cosines = index.nearest(query, k, allowed)
+    rows, cosines = index.search(query).nearest(k, allowed)
     assert rows.tolist() == brute_force(index, query, k, allowed)
     assert (np.abs(cosines) <= 1).all()
     assert (np.diff(cosines) <= 0).all()
     if allowed.all():
-        np.testing.assert_array_equal(rows, index.nearest(query, k)[0])
+        np.testing.assert_array_equal(rows, index.search(query).nearest(k)[0])
 
 
 @settings(deadline=None)
@@ -207,8 +208,8 @@ def test_lists_find_nearly_all_that_the_exact_search_finds(large: TrackIndex, sh
     recalled = 0
     for row in range(0, 6_000, 60):
         query = large.track(row)
-        rows, cosines = large.nearest(query, 10, allowed)
-        expected, exact = exactly(large).nearest(query, 10, allowed)
+        rows, cosines = large.search(query).nearest(10, allowed)
+        expected, exact = exactly(large).search(query).nearest(10, allowed)
         assert len(rows) == 10
         assert allowed[rows].all()
         recalled += len(set(rows.tolist()) & set(expected.tolist()))
@@ -221,9 +222,9 @@ def test_lists_find_nearly_all_that_the_exact_search_finds(large: TrackIndex, sh
 def test_few_allowed_tracks_are_searched_exactly_however_large_the_index(large: TrackIndex) -> None:
     allowed = np.random.default_rng(1).random(6_000) < 0.1
     for row in range(0, 6_000, 600):
-        rows, _ = large.nearest(large.track(row), 10, allowed)
+        rows, _ = large.search(large.track(row)).nearest(10, allowed)
         np.testing.assert_array_equal(
-            rows, exactly(large).nearest(large.track(row), 10, allowed)[0]
+            rows, exactly(large).search(large.track(row)).nearest(10, allowed)[0]
         )
 
 
@@ -235,8 +236,8 @@ def test_what_is_loaded_finds_what_was_saved(large: TrackIndex, tmp_path: Path) 
         assert (loaded.lists is None) == (index.lists is None)
         for row in range(0, len(index.track_ids), 7 * len(index.track_ids) // 40):
             for mine, theirs in zip(
-                index.nearest(index.track(row), 20),
-                loaded.nearest(loaded.track(row), 20),
+                index.search(index.track(row)).nearest(20),
+                loaded.search(loaded.track(row)).nearest(20),
                 strict=True,
             ):
                 np.testing.assert_array_equal(mine, theirs)

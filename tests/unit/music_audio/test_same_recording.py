@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from domains.music.audio.capability import GenreNeighbors
 from domains.music.audio.clips import Clip
 from domains.music.audio.decode import SAMPLE_RATE, decode_bytes, decode_file
-from domains.music.audio.neighbours import same_recording
+from domains.music.audio.search import same_recording
 from domains.music.audio.sound import Ear
 
 Samples = NDArray[np.float32]
