@@ -1,4 +1,4 @@
-"""GenreModel: CatBoost and kernel logistic regression, pooled and calibrated on held-out artists.
+"""GenreModel: CatBoost and two smooth models, pooled and calibrated on artists held out.
 
 Groups (artists, or recordings) are held out whole: two excerpts of one recording are nearly the
 same sound, and one on each side of the line would make any model look good.
@@ -21,6 +21,7 @@ from scipy.special import expit, log_softmax, softmax
 
 from core.errors import BundleError, NotEnoughDataError
 from domains.music.audio.columns import ColumnKind, Columns
+from domains.music.audio.discriminant import Discriminant
 from domains.music.audio.genre_labels import GenreLabels
 from domains.music.audio.genre_report import GenreReport, judge
 from domains.music.audio.genre_trees import GenreTrees
@@ -29,47 +30,87 @@ from domains.music.audio.kernel_logistic import KernelLogistic
 N_FOLDS = 5
 """Folds of the tracks on which pooling is fitted and the model judged; smaller sets take more."""
 _FEW = 200
+_N_PARTS = 3
+_WEIGHTS = (0.05, 5.0)
+"""Least and most that a part may weigh."""
 _FOLDS_OF_FEW = 20
 _TREES_FILE = "genre.cbm"
-_KERNEL_FILE = "genre.safetensors"
+_KERNEL_FILE = "genre_kernel.safetensors"
+_DISCRIMINANT_FILE = "genre_discriminant.safetensors"
 _MODEL_FILE = "genre.json"
 
 
 @dataclass(frozen=True)
 class Pooling:
-    """How the two halves are put together: a weighted sum of logits, and an offset."""
+    """How the parts are put together: a weighted sum of their logits, and an offset."""
 
-    trees: float = 0.5
-    kernel: float = 0.5
+    weights: tuple[float, ...] = (1 / 3, 1 / 3, 1 / 3)
+    """One for each part."""
     offset: float = 0.0
     """Counts only where genres do not exclude each other."""
 
-    def probabilities(
-        self, trees: NDArray[np.float64], kernel: NDArray[np.float64], several: bool
-    ) -> NDArray[np.float64]:
-        """Pool logits `(n, n_genres)`."""
-        pooled = self.trees * trees + self.kernel * kernel
+    def probabilities(self, logits: NDArray[np.float64], several: bool) -> NDArray[np.float64]:
+        """Pool logits `(n_parts, n, n_genres)`."""
+        pooled = np.tensordot(self.weights, logits, axes=1)
         shares: NDArray[np.float64] = (
             expit(pooled + self.offset) if several else softmax(pooled, axis=1)
         )
         return shares
 
     @classmethod
-    def fit(
-        cls, trees: NDArray[np.float64], kernel: NDArray[np.float64], labels: GenreLabels
-    ) -> Pooling:
-        """Fit on logits of tracks that the halves had not heard: least log-loss."""
+    def fit(cls, logits: NDArray[np.float64], labels: GenreLabels) -> Pooling:
+        """Fit on logits of tracks that the parts had not heard: least log-loss."""
+        n_parts = len(logits)
 
-        def log_loss(weights: NDArray[np.float64]) -> float:
-            pooled = weights[0] * trees + weights[1] * kernel
+        def log_loss(parameters: NDArray[np.float64]) -> float:
+            pooled = np.tensordot(parameters[:n_parts], logits, axes=1)
             if labels.several:
-                signed = np.where(labels.marks > 0, 1.0, -1.0) * (pooled + weights[2])
+                signed = np.where(labels.marks > 0, 1.0, -1.0) * (pooled + parameters[n_parts])
                 return float(np.logaddexp(0.0, -signed).mean())
             return -float((log_softmax(pooled, axis=1) * labels.marks).sum(axis=1).mean())
 
-        bounds = [(0.05, 5.0), (0.05, 5.0), (-5.0, 5.0) if labels.several else (0.0, 0.0)]
-        found = minimize(log_loss, np.array([0.5, 0.5, 0.0]), bounds=bounds, method="L-BFGS-B")
-        return cls(*(float(value) for value in found.x))
+        start = [*(1 / n_parts for _ in logits), 0.0]
+        offset = (-5.0, 5.0) if labels.several else (0.0, 0.0)
+        bounds = [*(_WEIGHTS for _ in logits), offset]
+        found = minimize(log_loss, np.array(start), bounds=bounds, method="L-BFGS-B").x
+        return cls(tuple(float(weight) for weight in found[:n_parts]), float(found[n_parts]))
+
+
+@dataclass(frozen=True, eq=False)
+class GenreParts:
+    """Three models of one thing: trees find thresholds, the others are smooth."""
+
+    trees: GenreTrees
+    kernel: KernelLogistic
+    discriminant: Discriminant
+
+    @classmethod
+    def fit(
+        cls,
+        columns: Columns,
+        values: NDArray[np.float64],
+        labels: GenreLabels,
+        seed: int,
+        n_threads: int,
+    ) -> GenreParts:
+        """Fit all on `(n, n_columns)` values."""
+        return cls(
+            GenreTrees.fit(values, labels, seed, n_threads),
+            KernelLogistic.fit(columns, values, labels, seed),
+            Discriminant.fit(columns, values, labels),
+        )
+
+    def logits(
+        self, columns: Columns, values: NDArray[np.float64], several: bool
+    ) -> NDArray[np.float64]:
+        """Return `(3, n, n_genres)`."""
+        return np.stack(
+            [
+                self.trees.logits(values, several),
+                self.kernel.logits(columns, values),
+                self.discriminant.logits(columns, values),
+            ]
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +121,7 @@ class GenreModel:
     several: bool
     """True if genres do not exclude each other: then probabilities need not sum to 1."""
     columns: Columns
-    trees: GenreTrees
-    kernel: KernelLogistic
+    parts: GenreParts
     pooling: Pooling
     report: GenreReport
 
@@ -98,16 +138,14 @@ class GenreModel:
         """
         if not len(values):
             return np.empty((0, len(self.genres)))
-        return self.pooling.probabilities(
-            self.trees.logits(values, self.several),
-            self.kernel.logits(self.columns, values),
-            self.several,
-        )
+        logits = self.parts.logits(self.columns, values, self.several)
+        return self.pooling.probabilities(logits, self.several)
 
     def save(self, directory: Path) -> None:
-        """Write `genre.cbm`, `genre.safetensors` and `genre.json`; equal models, equal bytes."""
-        self.trees.save(directory / _TREES_FILE)
-        save_file(self.kernel.tensors(), directory / _KERNEL_FILE)
+        """Write `genre.cbm`, `genre.json` and two of weights; equal models, equal bytes."""
+        self.parts.trees.save(directory / _TREES_FILE)
+        save_file(self.parts.kernel.tensors(), directory / _KERNEL_FILE)
+        save_file(self.parts.discriminant.tensors(), directory / _DISCRIMINANT_FILE)
         described = {
             "genres": self.genres,
             "several": self.several,
@@ -138,9 +176,14 @@ class GenreModel:
                 tuple(str(genre) for genre in described["genres"]),
                 bool(described["several"]),
                 Columns(tuple(stored), tuple(ColumnKind(kind) for kind in stored.values())),
-                GenreTrees.load(directory / _TREES_FILE),
-                KernelLogistic.of(load_file(directory / _KERNEL_FILE)),
-                Pooling(**described["pooling"]),
+                GenreParts(
+                    GenreTrees.load(directory / _TREES_FILE),
+                    KernelLogistic.of(load_file(directory / _KERNEL_FILE)),
+                    Discriminant.of(load_file(directory / _DISCRIMINANT_FILE)),
+                ),
+                Pooling(
+                    tuple(described["pooling"]["weights"]), float(described["pooling"]["offset"])
+                ),
                 GenreReport.of(described["report"]),
             )
             # Files of two models do not fit: better said now than at the first question.
@@ -194,7 +237,7 @@ def fit_genre_model(
     tell = progress or (lambda _: None)
     folds = labels.folds(_FOLDS_OF_FEW if len(labels) < _FEW else N_FOLDS, seed)
     n_fits = folds.max() + 2
-    trees_out, kernel_out = np.zeros((2, len(labels), len(labels.genres)))
+    logits = np.zeros((_N_PARTS, len(labels), len(labels.genres)))
     heard = np.zeros(len(labels), dtype=np.bool_)
     for fold in range(n_fits - 1):
         held, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
@@ -202,39 +245,23 @@ def fit_genre_model(
         # A genre with a single group cannot be judged: without it nothing is left to learn from.
         judged = held[(labels.marks[held] <= known).all(axis=1)]
         if len(judged) and known.sum() > 1 and _differ(values[rest]):
-            trees, kernel = _halves(columns, values[rest], labels.rows(rest), seed, n_threads)
-            trees_out[judged] = trees.logits(values[judged], labels.several)
-            kernel_out[judged] = kernel.logits(columns, values[judged])
+            parts = GenreParts.fit(columns, values[rest], labels.rows(rest), seed, n_threads)
+            logits[:, judged] = parts.logits(columns, values[judged], labels.several)
             heard[judged] = True
         tell((fold + 1) / n_fits)
     rows = np.flatnonzero(heard)
     judged_labels = labels.rows(rows)
-    pooling = (
-        Pooling.fit(trees_out[rows], kernel_out[rows], judged_labels) if len(rows) else Pooling()
-    )
+    pooling = Pooling.fit(logits[:, rows], judged_labels) if len(rows) else Pooling()
     report = judge(
         labels,
         rows,
-        pooling.probabilities(trees_out[rows], kernel_out[rows], labels.several),
+        pooling.probabilities(logits[:, rows], labels.several),
     )
-    trees, kernel = _halves(columns, values, labels, seed, n_threads)
+    parts = GenreParts.fit(columns, values, labels, seed, n_threads)
     tell(1.0)
-    return GenreModel(labels.genres, labels.several, columns, trees, kernel, pooling, report)
+    return GenreModel(labels.genres, labels.several, columns, parts, pooling, report)
 
 
 def _differ(values: NDArray[np.float64]) -> bool:
     """True if any column tells two rows apart, with the precision of the trees."""
     return bool(np.ptp(values.astype(np.float32), axis=0).any())
-
-
-def _halves(
-    columns: Columns,
-    values: NDArray[np.float64],
-    labels: GenreLabels,
-    seed: int,
-    n_threads: int,
-) -> tuple[GenreTrees, KernelLogistic]:
-    return (
-        GenreTrees.fit(values, labels, seed, n_threads),
-        KernelLogistic.fit(columns, values, labels, seed),
-    )

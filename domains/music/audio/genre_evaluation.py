@@ -24,7 +24,8 @@ _COLUMN_SETS = ("columns", "taggrams", "both")
 MODELS = {
     "catboost": "CatBoost",
     "kernel": "kernel logistic regression",
-    "pooled": "both, pooled and calibrated",
+    "discriminant": "linear discriminant",
+    "pooled": "all pooled and calibrated",
 }
 """What is judged, the last being what serves."""
 
@@ -47,7 +48,7 @@ def evaluate_genres(
     n_threads: int,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
-    """Judge CatBoost, the kernel model and both pooled on three sets of columns.
+    """Judge CatBoost, the smooth models and all pooled on three sets of columns.
 
     Without test clips, columns are judged on the clips of the split "valid" if there are any, after
     learning from those of "train"; taggrams, and columns without such a split, by repeated folds
@@ -165,9 +166,9 @@ def _fit_and_judge(
 ) -> dict[str, NDArray[np.float64]]:
     """Probabilities `(n_judged, n_genres)` by model."""
     model = fit_genre_model(learn.columns, learn.values, learn.labels, seed, n_threads, progress)
+    logits = model.parts.logits(model.columns, judged.values, several=False)
     return {
-        "catboost": softmax(model.trees.logits(judged.values, several=False), axis=1),
-        "kernel": softmax(model.kernel.logits(model.columns, judged.values), axis=1),
+        **dict(zip(MODELS, softmax(logits, axis=2), strict=False)),
         "pooled": model.predict_proba(judged.values),
     }
 

@@ -272,7 +272,12 @@ def test_questions_asked_at_once_get_the_answers_they_get_alone(
     assert at_once == alone * 4
 
 
-FITTED = {"genre.cbm", "genre.json", "genre.safetensors"}
+FITTED = {
+    "genre.cbm",
+    "genre.json",
+    "genre_discriminant.safetensors",
+    "genre_kernel.safetensors",
+}
 ALWAYS = {"genres.safetensors", "index.safetensors", "tracks.safetensors"}
 
 
