@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +35,13 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from core.errors import InvalidRequestError
+from domains.music.audio.capability import GenreNeighbors
 from domains.music.audio.clips import shipped_clips
 from domains.music.audio.decode import SAMPLE_RATE
+from domains.music.audio.genre_source import TagGenres
+from domains.music.audio.heard_tracks import HeardTracks
 from domains.music.audio.intake import AudioIntake, DecodeLimits
+from domains.music.audio.sound import Ear
 
 FORMATS = (
     ("WAV", "PCM_U8", 22_050, 1),
@@ -89,10 +94,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--answer", action="store_true", help="GenreNeighbor's answer, too")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     numbers = range(arguments.first, arguments.first + arguments.files)
-    report = run(numbers, arguments.seed, arguments.keep)
+    report = run(numbers, arguments.seed, arguments.keep, whole=arguments.answer)
     if arguments.json:
         print(json.dumps(vars(report) | {"files_per_second": len(numbers) / report.seconds}))
     else:
@@ -100,8 +106,8 @@ def main() -> int:
     return 1 if report.failures else 0
 
 
-def run(numbers: range, seed: int, keep: Path | None) -> Report:
-    """Make, damage and decode the files of these numbers on all cores."""
+def run(numbers: range, seed: int, keep: Path | None, *, whole: bool = False) -> Report:
+    """Make, damage and decode the files of these numbers on all cores; answer for them if whole."""
     seeds, report, lock = make_seeds(), Report(), threading.Lock()
     limits = DecodeLimits()
     if keep is not None:
@@ -116,12 +122,17 @@ def run(numbers: range, seed: int, keep: Path | None) -> Report:
         ) as progress,
     ):
         intake.warm_up()
+        check: Check = partial(decoded, intake)
+        if whole:
+            clips, ear = [clip.as_track() for clip in shipped_clips()[:6]], Ear()
+            heard = HeardTracks.listen_to(clips, ear, intake)
+            check = partial(answered, GenreNeighbors.build(TagGenres(), heard, ear, intake))
         measure_memory(report, "start", intake)
         task = progress.add_task("damaged files", total=len(numbers))
 
         def one(number: int) -> None:
             audio = damaged_file(seeds, seed, number)
-            answer, failure, seconds = ask(intake, audio, limits)
+            answer, failure, seconds = ask(check, audio, limits)
             lost = "longer than" in answer or "not survive" in answer
             with lock:
                 report.answers[answer] += 1
@@ -146,14 +157,30 @@ def run(numbers: range, seed: int, keep: Path | None) -> Report:
     return report
 
 
-def ask(intake: AudioIntake, audio: bytes, limits: DecodeLimits) -> tuple[str, str, float]:
-    """Decode one file: the answer, what was wrong with it or nothing, and the seconds it took."""
+def decoded(intake: AudioIntake, audio: bytes) -> tuple[str, str]:
+    """Decode one file: the answer, and what is wrong with it or nothing."""
+    samples = intake.decode(audio)
+    good = len(samples) >= SAMPLE_RATE and np.isfinite(samples).all()
+    return "decoded", "" if good else "samples that are too few or not finite"
+
+
+def answered(neighbors: GenreNeighbors, audio: bytes) -> tuple[str, str]:
+    """Answer for one file: the answer, and what is wrong with it or nothing."""
+    answer = neighbors.by_audio(audio, 5)
+    tags = [*answer.genres, *answer.moods, *answer.instruments]
+    numbers = [*(p for _, p in tags), *(n.cosine for n in answer.neighbours)]
+    good = np.isfinite(numbers).all() and abs(sum(p for _, p in answer.genres) - 1) < 1e-3
+    return "answered", "" if good else "numbers that are not finite, or genres that do not sum to 1"
+
+
+Check = Callable[[bytes], tuple[str, str]]
+
+
+def ask(check: Check, audio: bytes, limits: DecodeLimits) -> tuple[str, str, float]:
+    """Check one file: the answer, what was wrong with it or nothing, and the seconds it took."""
     start, failure = time.perf_counter(), ""
     try:
-        samples = intake.decode(audio)
-        answer = "decoded"
-        if not (len(samples) >= SAMPLE_RATE and np.isfinite(samples).all()):
-            failure = "samples that are too few or not finite"
+        answer, failure = check(audio)
     except InvalidRequestError as error:
         answer = re.sub(
             r"(?<!\w)-?\d+(\.\d+)?", "N", error.violations[0].description.partition(":")[0]

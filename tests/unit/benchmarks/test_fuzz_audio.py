@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -59,11 +60,16 @@ class Broken(AudioIntake):
     "answer", [ZeroDivisionError(), np.zeros(3, np.float32), np.full(22_050, np.nan, np.float32)]
 )
 def test_anything_but_samples_or_a_refusal_is_a_failure(answer: Samples | Exception) -> None:
-    _, failure, _ = fuzz_audio.ask(Broken(answer), b"", DecodeLimits())
+    _, failure, _ = fuzz_audio.ask(partial(fuzz_audio.decoded, Broken(answer)), b"", DecodeLimits())
     assert failure
 
 
 def test_what_takes_longer_than_the_limit_and_a_second_is_a_failure() -> None:
     fine = np.zeros(22_050, np.float32)
-    assert fuzz_audio.ask(Broken(fine), b"", DecodeLimits())[:2] == ("decoded", "")
-    assert fuzz_audio.ask(Broken(fine), b"", DecodeLimits(wall_seconds=-1.0))[1]
+    assert fuzz_audio.ask(partial(fuzz_audio.decoded, Broken(fine)), b"", DecodeLimits())[:2] == (
+        "decoded",
+        "",
+    )
+    assert fuzz_audio.ask(
+        partial(fuzz_audio.decoded, Broken(fine)), b"", DecodeLimits(wall_seconds=-1.0)
+    )[1]
