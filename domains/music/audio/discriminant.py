@@ -15,6 +15,7 @@ from sklearn.covariance import ledoit_wolf
 
 from domains.music.audio.columns import ColumnKind, Columns
 from domains.music.audio.genre_labels import GenreLabels
+from domains.music.audio.standard import mean_and_scale
 
 _FLOOR = 1e-4
 """Added to a tag's probability before its logarithm."""
@@ -41,9 +42,7 @@ class Discriminant:
     ) -> Discriminant:
         """Fit on `(n, n_columns)` values."""
         seen = _seen(columns, values)
-        mean, deviation = seen.mean(axis=0), seen.std(axis=0)
-        varies = deviation > 1e-9 * np.maximum(np.abs(mean), 1e-30)
-        scale = np.divide(1.0, deviation, out=np.zeros_like(mean), where=varies)
+        mean, scale = mean_and_scale(seen)
         standard = (seen - mean) * scale
         weights = np.zeros((len(mean), len(labels.genres)))
         biases = np.full(len(labels.genres), _ABSENT)
@@ -93,7 +92,7 @@ def _discriminate(
     np.add.at(means, codes, values)
     means /= counts[:, np.newaxis]
     covariance, _ = ledoit_wolf(values - means[codes], assume_centered=True)
-    # A trace of what all columns vary by, for classes that do not vary at all.
+    # Tracks of a genre that are all alike would have no inverse.
     covariance += 1e-3 * np.eye(len(covariance))
     weights = np.linalg.solve(covariance, means.T)
     return weights, np.log(counts / counts.sum()) - 0.5 * (means * weights.T).sum(axis=1)

@@ -163,7 +163,7 @@ class GenreModel:
         """Read what `save` wrote.
 
         Args:
-            directory: holds the three files.
+            directory: holds the files.
             columns: what the model will be asked about.
 
         Raises:
@@ -227,7 +227,8 @@ def fit_genre_model(
         progress: called with the share done, in (0, 1].
 
     Returns:
-        The model, carrying its `GenreReport`.
+        The model, carrying its `GenreReport`. The report is of the same held-out tracks as the few
+        weights of the pooling, and so a little kind; `evaluate_genres` keeps both apart.
 
     Raises:
         NotEnoughDataError: if all tracks sound the same.

@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from domains.music.audio.columns import Columns
 from domains.music.audio.genre_labels import GenreLabels
+from domains.music.audio.standard import mean_and_scale
 
 _LANDMARKS = 350
 _WIDTH = 0.3
@@ -48,9 +49,8 @@ class KernelLogistic:
     ) -> KernelLogistic:
         """Fit on `(n, n_columns)` values."""
         evened = columns.evened(values)
-        mean, deviation = evened.mean(axis=0), evened.std(axis=0)
-        varies = deviation > 1e-9 * np.maximum(np.abs(mean), 1e-30)
-        scale = np.divide(columns.weights, deviation, out=np.zeros_like(mean), where=varies)
+        mean, scale = mean_and_scale(evened)
+        scale *= columns.weights
         standard = (evened - mean) * scale
         kernel = Nystroem(
             gamma=_width(len(mean)),
