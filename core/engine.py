@@ -30,7 +30,7 @@ from core.requests import (
     Slate,
     UserRef,
 )
-from core.retrieval.item_neighbours import ItemNeighbours
+from core.retrieval.index import Retrieval
 from core.schema import Field, Kind
 from core.state.columns import FeatureBatch
 from core.state.state import NOBODY, Event, State
@@ -46,7 +46,7 @@ class LoadedBundle:
     manifest: Manifest
     state: State
     ensemble: Ensemble
-    item_neighbours: ItemNeighbours
+    retrieval: Retrieval
     genre: StoredGenre | None
 
 
@@ -59,7 +59,7 @@ def load_bundle(directory: Path, domain: Domain) -> LoadedBundle:
         manifest=manifest,
         state=State.load(manifest.schema_of(domain.schema), directory / STATE),
         ensemble=Ensemble.load(directory / SCORE, manifest.columns(domain.schema), TRAINERS),
-        item_neighbours=ItemNeighbours.load(directory / RETRIEVAL),
+        retrieval=Retrieval.load(directory / RETRIEVAL),
         genre=domain.genre.load(directory / GENRE) if domain.genre and has_genre else None,
     )
 
@@ -250,12 +250,14 @@ class DomainEngine:
         return epoch_s - self._offset_s
 
     def _query(self, request: RecommendRequest, now_s: float) -> Query:
+        time_s = self._on_log_clock(now_s)
         return Query(
             request=request,
             state=self._state,
-            item_neighbours=self._bundle.item_neighbours,
+            retrieval=self._bundle.retrieval,
             user=self._state.users.get(request.user.id),
-            now_s=self._on_log_clock(now_s),
+            now_s=time_s,
+            user_now_s=time_s,
             pool=self._pool(request.pool),
         )
 

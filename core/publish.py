@@ -21,7 +21,7 @@ from core.examples import ExampleTable, replay_examples
 from core.log import ClockKind, EventLog
 from core.models import RECIPES, Compute
 from core.models.base import Progress
-from core.retrieval.item_neighbours import build_item_neighbours
+from core.retrieval.index import fit_retrieval
 from core.scratch import Scratch
 from core.state.state import State
 from core.training import Evaluation, Fitted, Recipe, evaluate, fit_as_of
@@ -115,13 +115,11 @@ def publish(
         iterations=evaluated.fitted.iterations,
         progress=_of_publication(progress),
     )
-    report("item-to-item", 0.0)
-    neighbours = build_item_neighbours(evaluated.state.arrays)
-    report("item-to-item", 1.0)
+    retrieval = fit_retrieval(evaluated.state, seed, progress)
     parts = {
         STATE: evaluated.state.save,
         SCORE: final.ensemble.save,
-        RETRIEVAL: neighbours.save,
+        RETRIEVAL: retrieval.save,
     }
     if genre is None and domain.genre is not None:
         genre = domain.genre.build(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.requests import RecommendRequest
-from core.retrieval.item_neighbours import ItemNeighbours
+from core.retrieval.index import Retrieval
 from core.state.state import State
 
 
@@ -19,10 +19,12 @@ class Query:
 
     request: RecommendRequest
     state: State
-    item_neighbours: ItemNeighbours
+    retrieval: Retrieval
     user: int
     """Index of the user, NOBODY for a new one."""
     now_s: float
+    user_now_s: float
+    """Now on the user's own clock; `now_s` in service."""
     pool: NDArray[np.bool_] | None
     """(n_objects,) members of the requested pool, or None for all objects."""
 
@@ -46,6 +48,23 @@ class Source(Protocol):
 
     def propose(self, query: Query, limit: int) -> Proposals:
         """At most `limit` objects; none when the source knows nothing of this user."""
+        ...
+
+
+@runtime_checkable
+class Scoring(Protocol):
+    """What a source that can say something of any object implements beside `Source`."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of what it says, unique among the sources of a domain."""
+        ...
+
+    def scores(self, query: Query, objects: NDArray[np.int32]) -> NDArray[np.float32]:
+        """(n, len(columns)) what the source says of any objects (n,) on its own scale.
+
+        Each independent of the others; NaN where it says nothing.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ from core.content import unit_vectors
 from core.log import Entities, Outcome
 from core.recommend.contracts import Query
 from core.requests import RecommendRequest, UserRef
-from core.retrieval.item_neighbours import build_item_neighbours
+from core.retrieval.index import fit_retrieval
 from core.state.latent_fit import fit_latent
 from core.state.state import Event, State
 from core.testing_logs import new_state
@@ -68,16 +68,17 @@ def state() -> State:
 @pytest.fixture
 def asked(state: State) -> Callable[..., Query]:
     """Makes a query of a user: `asked("ann", pool="free", now_s=20.0, exclude_ids=("a1",))`."""
-    neighbours = build_item_neighbours(state.arrays)
+    retrieval = fit_retrieval(state, seed=0)
 
     def ask(user: str = "", *, pool: str = "", now_s: float = 20.0, **request: object) -> Query:
         index = state.schema.pools.index(pool) if pool else None
         return Query(
             request=RecommendRequest(UserRef(user), pool=pool, **request),  # type: ignore[arg-type]
             state=state,
-            item_neighbours=neighbours,
+            retrieval=retrieval,
             user=state.users.get(user),
             now_s=now_s,
+            user_now_s=now_s,
             pool=None if index is None else state.arrays.objects.pools[:, index],
         )
 

@@ -14,7 +14,7 @@ from core.log import Outcome
 from core.recommend.contracts import Query, Source
 from core.recommend.sources import ContentNearest, ItemToItem, LatentNearest, Popular, best
 from core.requests import RecommendRequest, UserRef
-from core.retrieval.item_neighbours import build_item_neighbours
+from core.retrieval.index import fit_retrieval
 from core.state.latent_fit import fit_latent
 from core.state.state import Event, State
 from core.testing_logs import new_state
@@ -84,8 +84,9 @@ def test_latent_nearest_finds_the_other_half_of_an_inseparable_pair() -> None:
     query = Query(
         RecommendRequest(UserRef("new")),
         state,
-        build_item_neighbours(state.arrays),
+        fit_retrieval(state, seed=0),
         state.users.get("new"),
+        10.0,
         10.0,
         None,
     )
@@ -167,9 +168,9 @@ def circle_query(state: State, user: str, *, pool: tuple[str, ...] | None = None
     if pool is not None:
         members = np.zeros(len(state.arrays.objects.counts), bool)
         members[[state.objects.get(obj) for obj in pool]] = True
-    neighbours = build_item_neighbours(state.arrays)
+    retrieval = fit_retrieval(state, seed=0)
     request = RecommendRequest(UserRef(user))
-    return Query(request, state, neighbours, state.users.get(user), 10.0, members)
+    return Query(request, state, retrieval, state.users.get(user), 10.0, 10.0, members)
 
 
 def test_content_nearest_finds_what_nobody_has_met(circle: State) -> None:
