@@ -250,12 +250,14 @@ class DomainEngine:
         return epoch_s - self._offset_s
 
     def _query(self, request: RecommendRequest, now_s: float) -> Query:
+        time_s = self._on_log_clock(now_s)
         return Query(
             request=request,
             state=self._state,
             item_neighbours=self._bundle.item_neighbours,
             user=self._state.users.get(request.user.id),
-            now_s=self._on_log_clock(now_s),
+            now_s=time_s,
+            user_now_s=time_s,
             pool=self._pool(request.pool),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ class Query:
     user: int
     """Index of the user, NOBODY for a new one."""
     now_s: float
+    user_now_s: float
+    """Now on the user's own clock, which logs may keep; live it is `now_s`."""
     pool: NDArray[np.bool_] | None
     """(n_objects,) members of the requested pool, or None for all objects."""
 
@@ -46,6 +48,23 @@ class Source(Protocol):
 
     def propose(self, query: Query, limit: int) -> Proposals:
         """At most `limit` objects; none when the source knows nothing of this user."""
+        ...
+
+
+@runtime_checkable
+class Scoring(Protocol):
+    """What the ranker may ask of candidates beside their features; a `Source` may be one too."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of what it says, unique among the sources of a domain."""
+        ...
+
+    def scores(self, query: Query, objects: NDArray[np.int32]) -> NDArray[np.float32]:
+        """(n, len(columns)) what it says of any objects, proposed by it or not, on its own scale.
+
+        Each row is independent of the other objects; NaN where it says nothing.
+        """
         ...
 
 

@@ -78,6 +78,7 @@ def asked(state: State) -> Callable[..., Query]:
             item_neighbours=neighbours,
             user=state.users.get(user),
             now_s=now_s,
+            user_now_s=now_s,
             pool=None if index is None else state.arrays.objects.pools[:, index],
         )
 

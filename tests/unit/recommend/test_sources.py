@@ -87,6 +87,7 @@ def test_latent_nearest_finds_the_other_half_of_an_inseparable_pair() -> None:
         build_item_neighbours(state.arrays),
         state.users.get("new"),
         10.0,
+        10.0,
         None,
     )
     objects = LatentNearest().propose(query, 2).objects
@@ -169,7 +170,7 @@ def circle_query(state: State, user: str, *, pool: tuple[str, ...] | None = None
         members[[state.objects.get(obj) for obj in pool]] = True
     neighbours = build_item_neighbours(state.arrays)
     request = RecommendRequest(UserRef(user))
-    return Query(request, state, neighbours, state.users.get(user), 10.0, members)
+    return Query(request, state, neighbours, state.users.get(user), 10.0, 10.0, members)
 
 
 def test_content_nearest_finds_what_nobody_has_met(circle: State) -> None:
