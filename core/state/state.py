@@ -45,6 +45,7 @@ from core.state.layout import (
     number_fields,
     shape_of,
 )
+from core.state.own_past import OwnPast, last_met_s, read_own_objects, read_own_past
 from core.state.reading import read_batch, seen_code
 from core.state.replaying import LogArrays
 from core.state.vocabulary import Vocabulary
@@ -326,6 +327,19 @@ class State:
         """(n,) 1 liked, -1 disliked, 0 neither."""
         out: NDArray[np.float32] = read_column(self.arrays.user_object, user, objects, UO_OPINION)
         return out
+
+    def own_objects(self, user: int) -> NDArray[np.int32]:
+        """(m,) every object that the user has interacted with, the one first met latest first."""
+        out: NDArray[np.int32] = read_own_objects(self.arrays, user)
+        return out
+
+    def own_past(self, user: int, objects: NDArray[np.int32], user_time_s: float) -> OwnPast:
+        """How often and when the user met each of these objects (n,), on the user's own clock."""
+        return read_own_past(self.arrays, user, objects, user_time_s)
+
+    def last_met_s(self, user: int, objects: NDArray[np.int32]) -> NDArray[np.float64]:
+        """(n,) moments of the last meetings, on the user's own clock; -inf never met."""
+        return last_met_s(self.arrays, user, objects)
 
     def recent_objects(self, user: int) -> NDArray[np.int32]:
         """(at most RECENT,) the latest objects met or liked, latest first, without repeats."""
