@@ -23,7 +23,8 @@ from core.models import TRAINERS
 from core.ranking.task import RankTask
 from core.recommend.candidate_features import candidate_batch, rank_columns
 from core.recommend.contracts import Query
-from core.recommend.pipeline import apply_filters, gather, rank
+from core.recommend.pipeline import apply_filters, gather
+from core.recommend.slate import rank
 from core.requests import (
     FeedbackEvent,
     RecommendRequest,
@@ -208,7 +209,7 @@ class DomainEngine:
             self._pool(request.pool)
             return Slate((), (), {})
         rank_task = self._bundle.rank
-        quotas = None if rank_task is None else rank_task.quotas
+        quotas = None if rank_task is None else rank_task.quotas_of(request)
         with self._lock:
             self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
             query = self._query(request, now_s)

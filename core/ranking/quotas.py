@@ -30,7 +30,7 @@ class FoundPlaces:
 
     def recall(self, quotas: Mapping[str, int]) -> float:
         """Share of the taken objects that lie within the quotas; NaN where none was taken."""
-        bounds = np.array([quotas[name] for name in self.sources])
+        bounds = np.array([quotas.get(name, 0) for name in self.sources])
         if not len(self.places):
             return float("nan")
         return float((self.places < bounds).any(axis=1).mean())

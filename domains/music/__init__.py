@@ -5,7 +5,15 @@ from __future__ import annotations
 from core.domain import Domain
 from core.log import TieRule
 from core.recommend.contracts import Stages
-from core.recommend.filters import InPool, NotDisliked, NotExcluded, NotSeen
+from core.recommend.filters import (
+    InPool,
+    NotDisliked,
+    NotExcluded,
+    OfFacets,
+    OfNovelty,
+    Rested,
+)
+from core.recommend.own_past import OwnPast
 from core.recommend.rerankers import CapPerFacet
 from core.recommend.sources import ContentNearest, ItemToItem, LatentNearest, Popular
 from core.training import Recipe
@@ -25,9 +33,16 @@ DOMAIN = Domain(
     readers=READERS,
     simulators=SIMULATORS,
     stages=Stages(
-        sources=(ItemToItem(), LatentNearest(), ContentNearest(), Popular()),
+        sources=(OwnPast(), ItemToItem(), LatentNearest(), ContentNearest(), Popular()),
         # The cheapest first: what one removes the next does not look at.
-        filters=(InPool(), NotExcluded(), NotSeen(), NotDisliked()),
+        filters=(
+            InPool(),
+            NotExcluded(),
+            OfFacets(),
+            OfNovelty(),
+            Rested(3600.0),
+            NotDisliked(),
+        ),
         rerankers=(CapPerFacet(cap=3),),
     ),
     recipe=Recipe(),

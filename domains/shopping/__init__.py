@@ -9,7 +9,15 @@ from core.domain import Domain
 from core.generic_log import GenericLog
 from core.log import LabelRule, Outcome, TieRule
 from core.recommend.contracts import Stages
-from core.recommend.filters import InPool, NotDisliked, NotExcluded, NotSeen
+from core.recommend.filters import (
+    InPool,
+    NotDisliked,
+    NotExcluded,
+    OfFacets,
+    OfNovelty,
+    Rested,
+)
+from core.recommend.own_past import OwnPast
 from core.recommend.rerankers import CapPerFacet
 from core.recommend.sources import ItemToItem, LatentNearest, Popular
 from core.sampling import Sample
@@ -47,8 +55,15 @@ DOMAIN = Domain(
     },
     simulators={"generic": SAMPLE.simulator},
     stages=Stages(
-        sources=(ItemToItem(), LatentNearest(), Popular()),
-        filters=(InPool(), NotExcluded(), NotSeen(), NotDisliked()),
+        sources=(OwnPast(), ItemToItem(), LatentNearest(), Popular()),
+        filters=(
+            InPool(),
+            NotExcluded(),
+            OfFacets(),
+            OfNovelty(),
+            Rested(0.0),
+            NotDisliked(),
+        ),
         rerankers=(CapPerFacet(cap=3),),
     ),
 )
