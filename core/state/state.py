@@ -281,6 +281,21 @@ class State:
                 values[i] = self._values.get(f"{f.name}\0{string}", _NEVER_SEEN)
         return values
 
+    def user_values(self, user: int, attributes: Mapping[str, str | float]) -> NDArray[np.int32]:
+        """(m,) value ids of a user's categories that are known, `attributes` before what is kept.
+
+        They are the ids in `Users.values`; a value that no user has is left out.
+        """
+        values = self.arrays.users.values[user].copy()
+        for i, f in enumerate(category_fields(self.schema.user)):
+            if f.name in attributes:
+                values[i] = self._values.get(f"user_{f.name}\0{attributes[f.name]}")
+        return values[values > 0]
+
+    def value_name(self, value: int) -> str:
+        """A category value as people read it: `artist abba`."""
+        return self._values.string(value).replace("\0", " ", 1)
+
     def _override(
         self,
         user: int,
