@@ -104,4 +104,4 @@ class Stages:
     filters: tuple[Filter, ...]
     rerankers: tuple[Reranker, ...]
     source_limit: int = 200
-    """Most candidates of one source."""
+    """Most candidates of one source; the quotas that a bundle has learned lie below it."""
