@@ -50,7 +50,12 @@ SMALL_DOMAIN = Domain(
     },
     simulators={"generic": SMALL_SAMPLE.simulator},
     stages=Stages(
-        sources=(ItemToItem(), LatentNearest(), ContentNearest(), Popular(half_life=1)),
+        sources=(
+            ItemToItem(),
+            LatentNearest(),
+            ContentNearest(),
+            Popular(half_life=1, half_lives=2),
+        ),
         filters=(InPool(), NotExcluded(), NotSeen(), NotDisliked()),
         rerankers=(CapPerFacet(cap=2),),
     ),

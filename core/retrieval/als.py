@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
@@ -47,15 +48,18 @@ class AlsFactors:
         """
         known = objects < len(self.objects.vectors)
         own = self.objects.vectors[objects[known]].astype(np.float64)
-        confidence = _confidence(counts[known].astype(np.float64))
+        confidence = np.asarray(_confidence(counts[known]), np.float64)
         left = self.gram + REGULARISATION * np.eye(FACTORS)
         left += (own.T * (confidence - 1.0)) @ own
-        factors: NDArray[np.float64] = np.linalg.solve(left, confidence @ own)
-        return factors
+        return np.asarray(np.linalg.solve(left, confidence @ own), np.float64)
 
     def save(self, directory: Path) -> None:
         """Write one safetensors file."""
-        tensors = {"objects": self.objects.vectors, "lists": self.objects.lists, "gram": self.gram}
+        tensors: dict[str, NDArray[Any]] = {
+            "objects": self.objects.vectors,
+            "lists": self.objects.lists,
+            "gram": self.gram,
+        }
         save_tensors(directory / _FILE, tensors)
 
     @classmethod
@@ -86,6 +90,6 @@ def fit_als(meetings: Meetings, seed: int) -> AlsFactors:
     return AlsFactors(search, full.T @ full)
 
 
-def _confidence(counts: NDArray[np.floating]) -> NDArray[np.floating]:
+def _confidence(counts: NDArray[np.number]) -> NDArray[np.floating]:
     """How sure a number of meetings makes that the user likes an object; 1 for one never met."""
     return np.asarray(1.0 + np.log1p(counts))

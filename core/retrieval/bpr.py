@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from implicit.cpu.bpr import BayesianPersonalizedRanking
@@ -54,7 +55,7 @@ class BprFactors:
 
     def save(self, directory: Path) -> None:
         """Write one safetensors file."""
-        tensors = {
+        tensors: dict[str, NDArray[Any]] = {
             "objects": self.objects.vectors,
             "lists": self.objects.lists,
             "from_mean": self.from_mean,

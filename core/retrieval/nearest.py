@@ -57,7 +57,7 @@ class NearestVectors:
     def restored(cls, vectors: NDArray[np.float32], lists: NDArray[np.uint8]) -> NearestVectors:
         """The search that stored vectors and lists make."""
         search = faiss.deserialize_index(lists) if len(lists) else None
-        return cls(vectors, vectors.any(axis=1), lists, search)
+        return cls(vectors, np.asarray(vectors.any(axis=1)), lists, search)
 
     def save(self, file: Path) -> None:
         """Write one safetensors file."""

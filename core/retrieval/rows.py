@@ -35,7 +35,7 @@ class SparseRows:
     def sum_of(
         self, rows: NDArray[np.integer], factors: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """(width,) sum of factors (r,) times rows (r,); rows that do not exist count for nothing."""
+        """(width,) sum of factors (r,) times rows (r,); rows that do not exist add nothing."""
         exists = (rows >= 0) & (rows < len(self))
         out: NDArray[np.float64] = _sum_rows(
             self.starts,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,11 @@ class SimilarUsers:
 
     def save(self, directory: Path) -> None:
         """Write two safetensors files."""
-        tensors = {"users": self.users.vectors, "lists": self.users.lists, "axes": self.axes}
+        tensors: dict[str, NDArray[Any]] = {
+            "users": self.users.vectors,
+            "lists": self.users.lists,
+            "axes": self.axes,
+        }
         save_tensors(directory / _FILE, tensors)
         self.habits.save(directory / _HABITS_FILE)
 
@@ -87,7 +92,7 @@ class SimilarUsers:
 
 def fit_similar_users(meetings: Meetings, seed: int) -> SimilarUsers:
     """Lay all users onto the axes on which their frequencies differ most."""
-    n_users, n_objects = meetings.counts.shape
+    n_objects = meetings.counts.shape[1]
     active = max(int(np.count_nonzero(np.diff(meetings.counts.indptr))), 1)
     owners = np.bincount(meetings.counts.indices, minlength=n_objects)
     # What everybody has tells nothing of anybody. One more than all, so that tiny logs tell a bit.

@@ -286,7 +286,7 @@ class State:
 
         They are the ids in `Users.values`; a value that no user has is left out.
         """
-        values = self.arrays.users.values[user].copy()
+        values: NDArray[np.int32] = self.arrays.users.values[user].copy()
         for i, f in enumerate(category_fields(self.schema.user)):
             if f.name in attributes:
                 values[i] = self._values.get(f"user_{f.name}\0{attributes[f.name]}")

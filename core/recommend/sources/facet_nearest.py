@@ -11,17 +11,20 @@ from core.recommend.contracts import Proposals, Query
 from core.recommend.sources.history import History, history_of
 from core.recommend.sources.ranking import NONE, best_positive, nothing_of
 from core.retrieval.popularity import popularity
-from core.state.compiling import allocating_kernel
+from core.state.compiling import allocating_kernel, kernel
 
 SMOOTHING = 50.0
 """Pseudo-meetings by which a user's shares are drawn to those of everybody."""
+LEAST_SHARE = 1e-7
+"""A value that hardly anybody chooses is not held for rarer than this."""
 
 
 @dataclass(frozen=True)
 class FacetNearest:
     """By popularity, times how much more of an object's facet values the user chooses than others.
 
-    That is the mean over all facets of the user's decayed share of the value over everybody's.
+    That is the mean over all facets of the user's decayed share of the value over everybody's; of
+    several values of one facet, the largest.
     Clusters by content, where objects have vectors, are a facet too.
     """
 
@@ -86,39 +89,47 @@ def _mean_lifts(
     weights: NDArray[np.float64],
     objects: NDArray[np.int32],
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    n_facets = len(facet_start) - 1
-    slots = facet_start[n_facets]
-    total = weights.sum()
+    facets = len(facet_start) - 1
     of_value = np.zeros(len(value_shares))
     of_cluster = np.zeros(len(cluster_shares))
     for i in range(len(own)):
-        for slot in range(slots):
+        for slot in range(facet_start[facets]):
             value = values[own[i], slot]
             if value < len(of_value):
                 of_value[value] += weights[i]
         if own[i] < len(clusters) and clusters[own[i]] >= 0:
             of_cluster[clusters[own[i]]] += weights[i]
+    total = weights.sum()
+    _lift(of_value, value_shares, total)
+    _lift(of_cluster, cluster_shares, total)
+    parts = facets + (1 if len(cluster_shares) > 0 else 0)
     lifts = np.zeros(len(objects))
-    largest_of = np.zeros(len(objects), np.int32)
-    facets = n_facets + (1 if len(cluster_shares) > 0 else 0)
+    strongest = np.zeros(len(objects), np.int32)
     for i in range(len(objects)):
         obj = objects[i]
         largest = 1.0
-        for f in range(n_facets):
+        for f in range(facets):
             best = 0.0
             for slot in range(facet_start[f], facet_start[f + 1]):
                 value = values[obj, slot]
-                if value > 0 and value < len(of_value) and value_shares[value] > 0.0:
-                    lift = (of_value[value] / value_shares[value] + SMOOTHING) / (total + SMOOTHING)
-                    best = max(best, lift)
-                    if lift > largest:
-                        largest = lift
-                        largest_of[i] = value
+                if value < len(of_value) and of_value[value] > best:
+                    best = of_value[value]
+                    if best > largest:
+                        largest = best
+                        strongest[i] = value
             lifts[i] += best
         if obj < len(clusters) and clusters[obj] >= 0:
-            cluster = clusters[obj]
-            lifts[i] += (of_cluster[cluster] / cluster_shares[cluster] + SMOOTHING) / (
-                total + SMOOTHING
-            )
-        lifts[i] /= facets
-    return lifts, largest_of
+            lifts[i] += of_cluster[clusters[obj]]
+        lifts[i] /= parts
+    return lifts, strongest
+
+
+@kernel()
+def _lift(of_each: NDArray[np.float64], shares: NDArray[np.float64], total: float) -> None:
+    """Turn a user's meetings of each value into lifts, in place; 0 for values that nobody has."""
+    for value in range(len(shares)):
+        if shares[value] > 0.0:
+            met = of_each[value] / max(shares[value], LEAST_SHARE)
+            of_each[value] = (met + SMOOTHING) / (total + SMOOTHING)
+        else:
+            of_each[value] = 0.0

@@ -37,12 +37,12 @@ class LatentNearest:
             asked = np.append(liked, np.float32(self.popularity))
             found = query.retrieval.latent.nearest(asked, limit, query.pool)[0].astype(np.int32)
         else:
-            vectors = objects.vector[: query.state.objects.end]
-            scores = vectors @ liked
+            scores = objects.vector[: query.state.objects.end] @ liked
+            # Objects without a vector: nobody has met them and their facets say nothing.
+            allowed = scores != 0.0
             if self.popularity:
-                scores += self.popularity * log_popularity(popularity(query.state, -1, query.now_s))
-            # An object that nobody has met is known by its facets alone: `New` proposes those.
-            allowed = vectors.any(axis=1)
+                popular = popularity(query.state, -1, query.now_s)
+                scores += np.float32(self.popularity) * log_popularity(popular)
             if query.pool is not None:
                 allowed &= query.pool[: len(allowed)]
             found = best(scores, allowed, limit)

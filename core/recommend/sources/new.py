@@ -15,10 +15,10 @@ from core.state.families.latent import taste_of_all
 
 @dataclass(frozen=True)
 class New:
-    """Objects of few users, first met lately or not yet, by cosine to the taste.
+    """Objects of few users, first met lately or not yet, by nearness to the taste.
 
-    The cosine is that of vectors by facets and first listeners, plus that of content where objects
-    have vectors of it: so an object of the catalogue that nobody has met can be found.
+    That is the product with vectors by facets and first listeners, plus the cosine of content where
+    objects have vectors of it: so an object of the catalogue that nobody has met can be found.
     """
 
     users: int = 5
@@ -42,22 +42,12 @@ class New:
         return Proposals(found, ("new, and near to your taste",) * len(found))
 
 
-def _nearness(query: Query) -> NDArray[np.float64] | None:
-    """(n_objects,) sums of cosines to the user's tastes; None without any taste."""
+def _nearness(query: Query) -> NDArray[np.float32] | None:
+    """(n_objects,) how near objects are to the user's tastes; None without any taste."""
     arrays, n = query.state.arrays, query.state.objects.end
-    liked = taste_of_all(query.user, arrays.users, arrays.totals)
-    nearness = _cosines(arrays.objects.vector[:n], liked)
+    liked = taste_of_all(query.user, arrays.users, arrays.totals).astype(np.float32)
+    nearness = arrays.objects.vector[:n] @ liked
     if arrays.content.has_space:
-        nearness += _cosines(arrays.content.vector[:n], arrays.content.taste[query.user])
+        taste = arrays.content.taste[query.user]
+        nearness += arrays.content.vector[:n] @ (taste / max(float(np.linalg.norm(taste)), 1e-12))
     return nearness if nearness.any() else None
-
-
-def _cosines(vectors: NDArray[np.float32], taste: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(n,) cosines of vectors (n, size) and a taste (size,); 0 where one of them is zero."""
-    length = float(np.linalg.norm(taste))
-    if length == 0.0:
-        return np.zeros(len(vectors))
-    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    return np.asarray(
-        vectors @ (taste / length).astype(np.float32) / np.maximum(lengths, 1e-12), float
-    )
