@@ -58,7 +58,7 @@ SMALL_DOMAIN = Domain(
     },
     simulators={"generic": SMALL_SAMPLE.simulator},
     stages=Stages(
-        sources=(OwnPast(), ItemToItem(), LatentNearest(), ContentNearest(), Popular(half_life=1)),
+        sources=(OwnPast(), ItemToItem(), LatentNearest(), ContentNearest(), Popular(half_life=1, half_lives=2)),
         filters=(
             InPool(),
             NotExcluded(),

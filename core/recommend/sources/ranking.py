@@ -19,3 +19,16 @@ def best(scores: NDArray[np.floating], allowed: NDArray[np.bool_], limit: int) -
         indices = indices[scores[indices] >= threshold]
     order = np.lexsort((indices, -scores[indices]))
     return indices[order[:limit]].astype(np.int32)
+
+
+def best_positive(
+    scores: NDArray[np.floating], pool: NDArray[np.bool_] | None, limit: int
+) -> NDArray[np.int32]:
+    """As `best`, of the positive scores (n,) within a pool (at least n,), where there is one."""
+    allowed = scores > 0.0
+    return best(scores, allowed if pool is None else allowed & pool[: len(scores)], limit)
+
+
+def nothing_of(objects: NDArray[np.int32], columns: tuple[str, ...]) -> NDArray[np.float32]:
+    """(n, columns) NaN: the scores of a source that knows nothing of this user."""
+    return np.full((len(objects), len(columns)), np.nan, np.float32)
