@@ -132,12 +132,12 @@ class Blended:
         """See Scorer."""
         parts = [np.float32(1.0 - self.weight) * _as_shares(self.first.scores(users))]
         parts.append(np.float32(self.weight) * _as_shares(self.second.scores(users)))
-        return parts[0] + parts[1]
+        return np.asarray(parts[0] + parts[1], np.float32)
 
 
 def _as_shares(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     best = scores.max(axis=1, keepdims=True, initial=0.0)
-    return scores / np.where(best > 0, best, np.float32(1.0))
+    return np.asarray(scores / np.where(best > 0, best, 1.0), np.float32)
 
 
 TAKEN: tuple[Setting, ...] = ("binary", "log", "counts", 20.0, 5.0, 2.0, 1.0)
@@ -151,12 +151,14 @@ TF_IDF = Baseline("item-item TF-IDF", ITEM_GRID, partial(_items, weigh=lambda _:
 BM25 = Baseline(
     "item-item BM25",
     {"k1": (1.2, 100.0), "b": (0.2, 0.75), **ITEM_GRID},
-    partial(_items, weigh=lambda chosen: partial(bm25, k1=chosen["k1"], b=chosen["b"])),
+    partial(
+        _items, weigh=lambda chosen: partial(bm25, k1=float(chosen["k1"]), b=float(chosen["b"]))
+    ),
 )
 BLEND = Baseline(
     "decayed personal frequency + item-item",
     {
-        "items": (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9),
+        "items": (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7),
         **FADED_GRID,
         "similarity": ("cosine", "tf-idf"),
         "neighbours": (20.0, 50.0, 100.0),

@@ -104,10 +104,10 @@ def _tifu(history: History) -> Callable[[Settings], Scorer]:
 TIFU_KNN = Baseline(
     "TIFU-kNN",
     {
-        "groups": (3.0, 7.0, 15.0, 31.0),
+        "groups": (3.0, 7.0, 15.0, 30.0, 60.0),
         "within_decay": (0.8, 0.9, 0.95, 1.0),
-        "group_decay": (0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
-        "neighbours": (50.0, 100.0, 300.0, 900.0),
+        "group_decay": (0.3, 0.5, 0.7, 0.8, 0.9, 1.0),
+        "neighbours": (10.0, 25.0, 50.0, 100.0, 300.0, 900.0),
         "alpha": (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0),
     },
     _tifu,

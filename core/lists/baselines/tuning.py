@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.lists.baselines.history import History, history_of
 from core.lists.baselines.scored import Baseline, Setting, Settings, TunedLists, lists_of
@@ -87,13 +89,17 @@ def _choices(
 
     chosen = {}
     for mode in modes:
-        best, tried = _climb(axes, lambda point, mode=mode: quality(point)[mode])
+        best, tried = _climb(axes, partial(_in_mode, quality, mode))
         settings = dict(zip(names, best, strict=True))
         chosen[mode] = Choice(settings, quality(best)[mode], tried)
     return chosen
 
 
-def _ndcg(task: ListTask, lists: np.ndarray, mode: Mode) -> float:
+def _in_mode(quality: Callable[[Point], dict[Mode, float]], mode: Mode, point: Point) -> float:
+    return quality(point)[mode]
+
+
+def _ndcg(task: ListTask, lists: NDArray[np.int32], mode: Mode) -> float:
     targets = task.targets[TargetKind.NEXT].within(mode)
     mean = mean_of(accuracy(hits_of(lists, targets), targets.sizes, DEPTH)["ndcg"])
     return 0.0 if np.isnan(mean) else mean
