@@ -1,8 +1,9 @@
-"""`encore evaluate`: the honest figures of a log, and predictions that anyone can check."""
+"""`encore evaluate`: the honest figures of a log, of its labels or of lists."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 from core.errors import FieldViolation, InvalidRequestError
 from core.publish import report_of, write_predictions
 from domains import domain_named
+from server.cli.evaluate_lists import evaluate_lists
 from server.cli.options import (
     AsJson,
     ContentFile,
@@ -28,10 +30,34 @@ from server.cli.tables import show_report
 from server.cli.train import read_and_measure
 
 
+class What(StrEnum):
+    """What is evaluated."""
+
+    LABELS = "labels"
+    """Score: does the user come back to the object of an event?"""
+    LISTS = "lists"
+    """Recommend: does the user take what stands in a list?"""
+
+
 def evaluate(
     domain: DomainName,
     data: DataDirectory,
     log_format: LogFormat = None,
+    what: Annotated[
+        What,
+        typer.Option("--what", help="Probabilities of logged events, or lists made at a moment."),
+    ] = What.LABELS,
+    cut: Annotated[
+        str,
+        typer.Option(
+            "--cut",
+            help="Lists: made from what precedes this share of the log's time (0.8; of each "
+            "user's sessions where the log counts these), or this many days (292d).",
+        ),
+    ] = "0.8",
+    baselines_only: Annotated[
+        bool, typer.Option("--baselines-only", help="Lists: judge the tuned baselines alone.")
+    ] = False,
     predictions: Annotated[
         Path | None,
         typer.Option("--predictions", help="Write row_id,probability of the test block here."),
@@ -43,11 +69,26 @@ def evaluate(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Train on the past of the log's latest fifth of examples and score that fifth once."""
+    """Train on the past of the log's latest fifth of examples and score that fifth once.
+
+    With `--what lists`, judge lists that are made at a moment of the log by what follows it,
+    beside tuned baselines.
+    """
     if predictions is not None and not predictions.parent.is_dir():
         problem = f"there is no directory {predictions.parent}: create it first"
         raise InvalidRequestError([FieldViolation("--predictions", problem)])
     chosen = domain_named(domain)
+    if what is What.LISTS:
+        evaluate_lists(
+            chosen,
+            data,
+            log_format,
+            cut=cut,
+            baselines_only=baselines_only,
+            seed=seed,
+            as_json=as_json,
+        )
+        return
     steps = replace(chosen.recipe, trainers=recipe)
     with progress_bars() as report:
         log, evaluated = read_and_measure(
