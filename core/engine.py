@@ -20,8 +20,10 @@ from core.ensemble import Ensemble, EnsemblePrediction, Profile
 from core.errors import FieldViolation, InvalidRequestError
 from core.explain import explain
 from core.models import TRAINERS
+from core.recommend.allowed import allowed_objects
 from core.recommend.contracts import Query
-from core.recommend.pipeline import apply_filters, gather, rank
+from core.recommend.shortlist import shortlist
+from core.recommend.slate import rank
 from core.requests import (
     FeedbackEvent,
     RecommendRequest,
@@ -33,6 +35,7 @@ from core.requests import (
 from core.retrieval.index import Retrieval
 from core.schema import Field, Kind
 from core.state.columns import FeatureBatch
+from core.state.layout import category_fields
 from core.state.state import NOBODY, Event, State
 
 STATE, SCORE, RETRIEVAL, GENRE = "state", "tasks/score", "retrieval", "genre"
@@ -192,36 +195,40 @@ class DomainEngine:
         For size 0 the fields are checked and nothing is ranked.
         """
         profile = self._profile(request.profile)
-        attributes = self._checked(request.user, request.context)
+        unknown = [*self._pool_violations(request.pool), *self._facet_violations(request)]
+        attributes = self._checked(request.user, request.context, unknown)
         stages = self._domain.stages
         if request.size == 0:
-            self._pool(request.pool)
             return Slate((), (), {})
         with self._lock:
             query = self._query(request, now_s)
-            candidates = gather(query, stages, self._report)
-            apply_filters(query, stages, candidates)
+            candidates = shortlist(query, stages, self._report)
             batch = self._read(query.user, candidates.objects, request.context, now_s, attributes)
         probabilities = self._predict(batch, profile).probabilities
         with self._lock:
             return rank(query, stages.rerankers, candidates, probabilities)
 
-    def still_allowed(self, user_id: str, object_ids: Sequence[str]) -> NDArray[np.bool_]:
-        """Which of a queue's items (n,) the user has not taken or disliked meanwhile."""
+    def still_allowed(
+        self, user_id: str, object_ids: Sequence[str], since_s: float
+    ) -> NDArray[np.bool_]:
+        """Which of a queue's items (n,) the user has neither taken since a moment nor disliked."""
         with self._lock:
             user = self._state.users.get(user_id)
             objects = np.array([self._state.objects.get(i) for i in object_ids], np.int32)
-            liked = self._state.opinions(user, objects) >= 0
-            return np.asarray(liked & ~self._state.met(user, objects))
+            last_s = self._state.last_met_s(user, objects)
+            # Meetings are kept in whole seconds: one just after the moment may seem before it.
+            untouched = last_s < self._on_log_clock(since_s) - 1.0
+            return np.asarray(untouched & (self._state.opinions(user, objects) >= 0))
 
     def pool_ids(self, pool: str) -> frozenset[str]:
         """The members of a pool; InvalidRequestError when the schema has no such pool."""
-        members = self._pool(pool)
-        assert members is not None
+        violations = self._pool_violations(pool)
+        if violations:
+            raise InvalidRequestError(violations)
         with self._lock:
-            return frozenset(
-                self._state.objects.string(int(i)) for i in np.flatnonzero(members) if i != NOBODY
-            )
+            place = self._domain.schema.pools.index(pool)
+            members = np.flatnonzero(self._state.arrays.objects.pools[:, place])
+            return frozenset(self._state.objects.string(int(i)) for i in members if i != NOBODY)
 
     def _predict(self, batch: FeatureBatch, profile: Profile) -> EnsemblePrediction:
         """Score outside the lock; what a member could not score is reported, not hidden."""
@@ -251,26 +258,34 @@ class DomainEngine:
 
     def _query(self, request: RecommendRequest, now_s: float) -> Query:
         time_s = self._on_log_clock(now_s)
+        user = self._state.users.get(request.user.id)
         return Query(
             request=request,
             state=self._state,
             retrieval=self._bundle.retrieval,
-            user=self._state.users.get(request.user.id),
+            user=user,
             now_s=time_s,
             user_now_s=time_s,
-            pool=self._pool(request.pool),
+            pool=allowed_objects(self._state, request, user, facets=True),
         )
 
-    def _pool(self, pool: str) -> NDArray[np.bool_] | None:
-        if not pool:
-            return None
+    def _pool_violations(self, pool: str) -> list[FieldViolation]:
         pools = self._domain.schema.pools
-        if pool not in pools:
-            known = ", ".join(pools) or "none"
-            raise InvalidRequestError(
-                [FieldViolation("pool", f"unknown pool {pool!r}: {self.domain} has {known}")]
+        if not pool or pool in pools:
+            return []
+        known = ", ".join(pools) or "none"
+        return [FieldViolation("pool", f"unknown pool {pool!r}: {self.domain} has {known}")]
+
+    def _facet_violations(self, request: RecommendRequest) -> list[FieldViolation]:
+        known = [f.name for f in category_fields(self._domain.schema.object)]
+        return [
+            FieldViolation(
+                f"facet_filters[{i}].field",
+                f"unknown category field {wanted.field!r}: {self.domain} has {', '.join(known)}",
             )
-        return self._state.arrays.objects.pools[:, pools.index(pool)]
+            for i, wanted in enumerate(request.facet_filters)
+            if wanted.field not in known
+        ]
 
     def _profile(self, name: str) -> Profile:
         if name not in {p.value for p in self._bundle.ensemble.stacks}:
@@ -280,9 +295,14 @@ class DomainEngine:
             )
         return Profile(name)
 
-    def _checked(self, user: UserRef, context: Mapping[str, str]) -> dict[str, str | float]:
+    def _checked(
+        self,
+        user: UserRef,
+        context: Mapping[str, str],
+        found_before: Sequence[FieldViolation] = (),
+    ) -> dict[str, str | float]:
         """The user's attributes as values of their kinds; raises with every violation at once."""
-        violations = self._context_violations(context)
+        violations = [*found_before, *self._context_violations(context)]
         attributes: dict[str, str | float] = {}
         for name, text in user.attributes.items():
             where = f'user.attributes["{name}"]'
