@@ -20,7 +20,9 @@ from core.ensemble import Ensemble, EnsemblePrediction, Profile
 from core.errors import FieldViolation, InvalidRequestError
 from core.explain import explain
 from core.models import TRAINERS
+from core.ranking.task import RankTask
 from core.recommend.allowed import allowed_objects
+from core.recommend.candidate_features import candidate_batch, rank_columns
 from core.recommend.contracts import Query
 from core.recommend.shortlist import shortlist
 from core.recommend.slate import rank
@@ -38,7 +40,8 @@ from core.state.columns import FeatureBatch
 from core.state.layout import category_fields
 from core.state.state import NOBODY, Event, State
 
-STATE, SCORE, RETRIEVAL, GENRE = "state", "tasks/score", "retrieval", "genre"
+STATE, RETRIEVAL, GENRE = "state", "retrieval", "genre"
+SCORE, RANK = "tasks/score", "tasks/rank"
 """Directories of a bundle."""
 
 
@@ -49,6 +52,9 @@ class LoadedBundle:
     manifest: Manifest
     state: State
     ensemble: Ensemble
+    """Of the score task."""
+    rank: RankTask | None
+    """None where the log was too short for lists of the past."""
     retrieval: Retrieval
     genre: StoredGenre | None
 
@@ -58,10 +64,14 @@ def load_bundle(directory: Path, domain: Domain) -> LoadedBundle:
     manifest = open_bundle(directory, domain=domain.name, schema=domain.schema)
     has_genre = domain.genre is not None and (directory / GENRE).is_dir()
     _compile_write_side(domain)
+    columns = manifest.columns(domain.schema)
+    for_rank = rank_columns(columns, domain.stages.sources)
+    has_rank = (directory / RANK).is_dir()
     return LoadedBundle(
         manifest=manifest,
         state=State.load(manifest.schema_of(domain.schema), directory / STATE),
-        ensemble=Ensemble.load(directory / SCORE, manifest.columns(domain.schema), TRAINERS),
+        ensemble=Ensemble.load(directory / SCORE, columns, TRAINERS),
+        rank=RankTask.load(directory / RANK, for_rank, TRAINERS) if has_rank else None,
         retrieval=Retrieval.load(directory / RETRIEVAL),
         genre=domain.genre.load(directory / GENRE) if domain.genre and has_genre else None,
     )
@@ -168,7 +178,7 @@ class DomainEngine:
             batch = self.features(request, now_s)
             unknown = (i for i in request.object_ids if i not in self._state.objects)
             missing = tuple(dict.fromkeys(unknown))
-        prediction = self._predict(batch, profile)
+        prediction = self._predict(self._bundle.ensemble, batch, profile)
         return ScoreAnswer(
             object_ids=tuple(request.object_ids),
             probabilities=prediction.probabilities,
@@ -200,11 +210,24 @@ class DomainEngine:
         stages = self._domain.stages
         if request.size == 0:
             return Slate((), (), {})
+        rank_task = self._bundle.rank
+        quotas = None if rank_task is None else rank_task.quotas
         with self._lock:
+            self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
             query = self._query(request, now_s)
-            candidates = shortlist(query, stages, self._report)
-            batch = self._read(query.user, candidates.objects, request.context, now_s, attributes)
-        probabilities = self._predict(batch, profile).probabilities
+            candidates = shortlist(query, stages, self._report, quotas)
+            if rank_task is None:
+                candidates.fallbacks.append("no rank task in this bundle: ranked as Score does")
+                batch = self._read(
+                    query.user, candidates.objects, request.context, now_s, attributes
+                )
+            else:
+                batch = candidate_batch(
+                    query, stages.sources, self._columns, candidates.objects, self._report,
+                    attributes,
+                )  # fmt: skip
+        ensemble = self._bundle.ensemble if rank_task is None else rank_task.ensemble
+        probabilities = self._predict(ensemble, batch, profile).probabilities
         with self._lock:
             return rank(query, stages.rerankers, candidates, probabilities)
 
@@ -230,9 +253,11 @@ class DomainEngine:
             members = np.flatnonzero(self._state.arrays.objects.pools[:, place])
             return frozenset(self._state.objects.string(int(i)) for i in members if i != NOBODY)
 
-    def _predict(self, batch: FeatureBatch, profile: Profile) -> EnsemblePrediction:
+    def _predict(
+        self, ensemble: Ensemble, batch: FeatureBatch, profile: Profile
+    ) -> EnsemblePrediction:
         """Score outside the lock; what a member could not score is reported, not hidden."""
-        prediction = self._bundle.ensemble.predict(batch, profile)
+        prediction = ensemble.predict(batch, profile)
         for member, rows in prediction.non_finite.items():
             self._report(member, ArithmeticError(f"{rows} of {len(batch)} logits are not finite"))
         return prediction

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,18 @@ REFIT_GROWTH = 1.4
 
 Stage = Callable[[str, float], None]
 """Called with the name of the stage and the fraction of it that is done."""
+
+
+class Observer(Protocol):
+    """Looks at the state at moments of its own while a log is replayed, and changes nothing."""
+
+    def rows(self, log: EventLog, base: int) -> NDArray[np.intp]:
+        """(m,) rising rows, none before `base`, each the first of its tie group."""
+        ...
+
+    def look(self, state: State, row: int) -> None:
+        """Called at each of them: `state` holds all that came before the row, and no more."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -108,6 +121,7 @@ def replay_examples(
     progress: Stage | None = None,
     scratch: Scratch | None = None,
     content: ContentVectors | None = None,
+    observer: Observer | None = None,
 ) -> ExampleTable:
     """Roll an empty state over the whole log and collect the examples.
 
@@ -122,6 +136,8 @@ def replay_examples(
     With `content`, which must be of the state's schema, some objects' vectors are hidden from the
     examples before `test_start`: what is absent there is absent as in service, a trained value.
 
+    The `observer`, where there is one, sees the state of this very replay.
+
     Raises:
         NotEnoughDataError: no example lies after the base period.
         ScratchError: the scratch directory cannot hold the features.
@@ -135,16 +151,20 @@ def replay_examples(
     collected = collect_rows(state.columns, int(np.count_nonzero(wanted[base:])), scratch)
     report = progress or (lambda *_: None)
     replay.run(base, progress=lambda done: report("replay base period", done))
+    refits, length = _refits(base, len(log)), len(log)
+    shown_from = length if content is None else max(_first_row(log, test_start), base)
+    looks = np.zeros(0, np.intp) if observer is None else observer.rows(log, base)
+    bounds = np.unique([*refits, *looks, shown_from, length])
     stretches = []
-    bounds = [*_refits(base, len(log)), len(log)]
-    shown_from = len(log) if content is None else _first_row(log, test_start)
-    for start, stop in pairwise(bounds):
-        fit_latent(state, seed)
-        report("replay events", start / len(log))
-        if start < shown_from < stop:
-            stretches.append(replay.run_into(collected, shown_from, wanted))
-        if shown_from < stop:
+    for start, stop in pairwise(bounds.tolist()):
+        if start in refits:
+            fit_latent(state, seed)
+            report("replay events", start / length)
+        if start == shown_from:
             state.show_content()
+        if observer is not None and start in looks:
+            replay.advance(start)
+            observer.look(state, start)
         stretches.append(replay.run_into(collected, stop, wanted))
     state.show_content()
     report("replay events", 1.0)

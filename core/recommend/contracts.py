@@ -24,7 +24,7 @@ class Query:
     """Index of the user, NOBODY for a new one."""
     now_s: float
     user_now_s: float
-    """Now on the user's own clock; `now_s` in service."""
+    """Now on the user's own clock, which logs may keep; live it is `now_s`."""
     pool: NDArray[np.bool_] | None
     """(n_objects,) what sources may propose: members of the requested pool that pass the strict
     facet filters and are as novel as asked; None for all objects. See `core.recommend.allowed`."""
@@ -54,7 +54,7 @@ class Source(Protocol):
 
 @runtime_checkable
 class Scoring(Protocol):
-    """What a source that can say something of any object implements beside `Source`."""
+    """What the ranker may ask of candidates beside their features; a `Source` may be one too."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -62,9 +62,9 @@ class Scoring(Protocol):
         ...
 
     def scores(self, query: Query, objects: NDArray[np.int32]) -> NDArray[np.float32]:
-        """(n, len(columns)) what the source says of any objects (n,) on its own scale.
+        """(n, len(columns)) what it says of any objects, proposed by it or not, on its own scale.
 
-        Each independent of the others; NaN where it says nothing.
+        Each row is independent of the other objects; NaN where it says nothing.
         """
         ...
 
@@ -142,4 +142,4 @@ class Stages:
     """Only the last may draw: a place that is moved afterwards would no longer have its propensity.
     """
     source_limit: int = 200
-    """Most candidates of one source."""
+    """Most candidates of one source; the quotas that a bundle has learned lie below it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,14 +25,21 @@ class Candidates:
     """object -> who proposed it"""
     reasons: dict[int, list[str]]
     fallbacks: list[str]
-    proposed: list[NDArray[np.int32]] = field(default_factory=list)
-    """What each source proposed, best first."""
+    proposed: dict[str, NDArray[np.int32]] = field(default_factory=dict)
+    """source -> what it proposed, best first"""
     removed: dict[int, str] = field(default_factory=dict)
     """object -> the stage that removed it"""
 
 
-def gather(query: Query, stages: Stages, report: SinkReport) -> Candidates:
+def gather(
+    query: Query,
+    stages: Stages,
+    report: SinkReport,
+    quotas: Mapping[str, int] | None = None,
+) -> Candidates:
     """Run the sources, or take the candidates that the request names.
+
+    `quotas` say how many proposals of each source count, the stages' limit where they do not.
 
     Sources fail open: one that raises or breaks its contract is left out, reported and named among
     the fallbacks.
@@ -45,16 +52,19 @@ def gather(query: Query, stages: Stages, report: SinkReport) -> Candidates:
         named = {obj: ["request"] for obj in objects}
         return Candidates(np.array(objects, np.int32), named, {}, fallbacks)
     found = Candidates(np.zeros(0, np.int32), {}, {}, [])
-    limit = stages.source_limit + _likely_refused(query)
+    refused = _likely_refused(query)
     for source in stages.sources:
+        limit = _limit(source.name, stages, quotas)
+        if not limit:
+            continue
         try:
-            proposals = source.propose(query, limit)
+            proposals = source.propose(query, limit + refused)
             _check_proposals(query, proposals)
         except Exception as error:
             report(source.name, error)
             found.fallbacks.append(f"source {source.name} failed")
             continue
-        found.proposed.append(proposals.objects)
+        found.proposed[source.name] = proposals.objects
         for i, obj in enumerate(proposals.objects.tolist()):
             found.sources.setdefault(obj, []).append(source.name)
             if proposals.reasons:
@@ -75,7 +85,16 @@ def _likely_refused(query: Query) -> int:
     return len(query.request.exclude_ids) + int(met)
 
 
-def apply_filters(query: Query, stages: Stages, candidates: Candidates) -> None:
+def _limit(source: str, stages: Stages, quotas: Mapping[str, int] | None) -> int:
+    return stages.source_limit if quotas is None else quotas.get(source, stages.source_limit)
+
+
+def apply_filters(
+    query: Query,
+    stages: Stages,
+    candidates: Candidates,
+    quotas: Mapping[str, int] | None = None,
+) -> None:
     """Take out what any filter refuses, then what lies beyond a source's limit, remembering why.
 
     A filter that raises fails the call.
@@ -88,8 +107,8 @@ def apply_filters(query: Query, stages: Stages, candidates: Candidates) -> None:
         candidates.objects = candidates.objects[keep]
     if candidates.proposed:
         best = [
-            proposed[np.isin(proposed, candidates.objects)][: stages.source_limit]
-            for proposed in candidates.proposed
+            proposed[np.isin(proposed, candidates.objects)][: _limit(name, stages, quotas)]
+            for name, proposed in candidates.proposed.items()
         ]
         within = np.isin(candidates.objects, np.concatenate(best))
         for obj in candidates.objects[~within].tolist():

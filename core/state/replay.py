@@ -90,6 +90,10 @@ class Replay:
                 progress((end - start) / max(stop - start, 1))
         return np.flatnonzero(wanted[start:stop]) + start
 
+    def advance(self, row: int) -> None:
+        """Let the labels mature that are known at the moment of a row, the next to come."""
+        advance(self.state.arrays, float(self._log.time[row]), self.labels)
+
     def finish(self, time_s: float) -> None:
         """Let the labels mature that are due by `time_s`, the end of what is known.
 
