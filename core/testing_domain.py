@@ -19,9 +19,8 @@ from core.recommend.filters import (
     OfNovelty,
     Rested,
 )
-from core.recommend.own_past import OwnPast
-from core.recommend.rerankers import CapPerFacet
-from core.recommend.sources import ContentNearest, ItemToItem, LatentNearest, Popular
+from core.recommend.rerankers import CapPerFacet, Exploration, Freshness, MarginalRelevance
+from core.recommend.sources import ContentNearest, ItemToItem, LatentNearest, OwnPast, Popular
 from core.sampling import DAY_S, Sample
 from core.testing_logs import SMALL_SCHEMA
 from core.training import Recipe
@@ -58,16 +57,22 @@ SMALL_DOMAIN = Domain(
     },
     simulators={"generic": SMALL_SAMPLE.simulator},
     stages=Stages(
-        sources=(OwnPast(), ItemToItem(), LatentNearest(), ContentNearest(), Popular(half_life=1, half_lives=2)),
+        sources=(
+            OwnPast(),
+            ItemToItem(),
+            LatentNearest(),
+            ContentNearest(),
+            Popular(half_life=1, half_lives=2),
+        ),
         filters=(
             InPool(),
-            NotExcluded(),
             OfFacets(),
+            NotExcluded(),
             OfNovelty(),
-            Rested(3600.0),
+            Rested(rest_s=3600.0),
             NotDisliked(),
         ),
-        rerankers=(CapPerFacet(cap=2),),
+        rerankers=(Freshness(), CapPerFacet(cap=2), MarginalRelevance(), Exploration()),
     ),
     recipe=Recipe(trainers="tiny", min_rows=20),
 )

@@ -37,7 +37,8 @@ class Page:
 def fingerprint(request: RecommendRequest) -> str:
     """32 hex digits that are equal only for requests which rank the same way.
 
-    The user id is not part of it: it is part of the queue's key.
+    The user id is not part of it: it is part of the queue's key. Nor is the seed: it is the
+    server's, new with every first page.
     """
     canonical = json.dumps(
         [
@@ -49,6 +50,12 @@ def fingerprint(request: RecommendRequest) -> str:
             request.exclude_ids,
             request.max_per_facet,
             request.profile,
+            request.novelty,
+            [(wanted.field, sorted(wanted.values)) for wanted in request.facet_filters],
+            request.fall_back,
+            request.diversity,
+            request.freshness,
+            request.exploration,
         ],
         ensure_ascii=True,
         separators=(",", ":"),

@@ -14,10 +14,10 @@ from core.models.base import drawn
 from core.ranking.futures import Futures
 from core.ranking.quotas import FoundPlaces, places_of
 from core.ranking.settings import ListSettings
+from core.recommend.allowed import query_at
 from core.recommend.candidate_features import Report, candidate_batch, rank_columns
 from core.recommend.contracts import Stages
-from core.recommend.allowed import query_at
-from core.recommend.pipeline import apply_filters, gather
+from core.recommend.shortlist import shortlist
 from core.requests import Novelty, RecommendRequest, UserRef
 from core.retrieval.index import Retrieval, fit_retrieval
 from core.state.columns import Columns, FeatureBatch
@@ -127,8 +127,7 @@ class ListCollector:
         taken = np.sort(self._of_log[taken_rows])
         if explores:
             taken = taken[~state.met(query.user, taken)]
-        candidates = gather(query, self._stages, self._report)
-        apply_filters(query, self._stages, candidates)
+        candidates = shortlist(query, self._stages, self._report)
         self._places[query.request.novelty].append(
             places_of(candidates.proposed, self._sources, taken)
         )

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.lists.protocol import ListTask, Mode
+from core.lists.protocol import Mode
 from core.log import EventLog
 from core.ranking.futures import Futures
 from core.ranking.task import RankTask
 from core.recommend.allowed import query_at
 from core.recommend.candidate_features import candidate_batch
 from core.recommend.contracts import Query, Reranker, Stages
-from core.recommend.pipeline import Candidates, apply_filters, gather
+from core.recommend.pipeline import Candidates
+from core.recommend.shortlist import shortlist
 from core.recommend.slate import rank
 from core.requests import Novelty, RecommendRequest, UserRef
 from core.retrieval.index import Retrieval
@@ -81,9 +82,7 @@ class Pipeline:
     def candidates(self, query: Query) -> Candidates:
         """What is ranked for a request."""
         quotas = self.task.quotas_of(query.request)
-        candidates = gather(query, self.stages, self._fail, quotas)
-        apply_filters(query, self.stages, candidates, quotas)
-        return candidates
+        return shortlist(query, self.stages, self._fail, quotas)
 
     @staticmethod
     def _fail(source: str, error: Exception) -> None:

@@ -32,7 +32,7 @@ class RankTask:
     ensemble: Ensemble
     """Of candidate batches: probabilities that the user takes the object within the horizon."""
     quotas: Mapping[Novelty, Mapping[str, int]]
-    """For lists of all and for those of new objects: source -> how many of its proposals are ranked."""
+    """By kind of list, of all or of new objects: source -> how many of its proposals are ranked."""
 
     def quotas_of(self, request: RecommendRequest) -> Mapping[str, int]:
         """Those of a request's kind of list."""

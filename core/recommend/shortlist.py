@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,14 +12,19 @@ from core.recommend.contracts import Query, Stages
 from core.recommend.pipeline import Candidates, SinkReport, apply_filters, gather
 
 
-def shortlist(query: Query, stages: Stages, report: SinkReport) -> Candidates:
+def shortlist(
+    query: Query,
+    stages: Stages,
+    report: SinkReport,
+    quotas: Mapping[str, int] | None = None,
+) -> Candidates:
     """What the sources propose and the filters leave.
 
     A request that lets others follow has the sources asked twice: within its facet filters, so that
     a rare match is found, and without them only if the matches do not fill the list.
     """
-    found = gather(query, stages, report)
-    apply_filters(query, stages, found)
+    found = gather(query, stages, report, quotas)
+    apply_filters(query, stages, found, quotas)
     request = query.request
     if not (request.fall_back and request.facet_filters):
         return found
@@ -26,8 +32,8 @@ def shortlist(query: Query, stages: Stages, report: SinkReport) -> Candidates:
     if matches < request.size and not request.candidate_ids:
         anywhere = allowed_objects(query.state, request, query.user, facets=False)
         wider = replace(query, pool=anywhere)
-        others = gather(wider, stages, report)
-        apply_filters(wider, stages, others)
+        others = gather(wider, stages, report, quotas)
+        apply_filters(wider, stages, others, quotas)
         found = _joined(found, others)
     if matches < min(len(found.objects), request.size):
         found.fallbacks.append(
@@ -51,7 +57,7 @@ def _joined(first: Candidates, others: Candidates) -> Candidates:
         sources={obj: _union(first.sources, others.sources, obj) for obj in everything},
         reasons={obj: _union(first.reasons, others.reasons, obj) for obj in everything},
         fallbacks=list(dict.fromkeys([*first.fallbacks, *others.fallbacks])),
-        proposed=[*first.proposed, *others.proposed],
+        proposed={**others.proposed, **first.proposed},
         removed={obj: why for obj, why in removed.items() if obj not in set(kept)},
     )
 

@@ -13,9 +13,8 @@ from core.recommend.filters import (
     OfNovelty,
     Rested,
 )
-from core.recommend.own_past import OwnPast
-from core.recommend.rerankers import CapPerFacet
-from core.recommend.sources import ContentNearest, ItemToItem, LatentNearest, Popular
+from core.recommend.rerankers import CapPerFacet, Exploration, Freshness, MarginalRelevance
+from core.recommend.sources import STANDARD_SOURCES
 from core.training import Recipe
 from domains.music.genre import MusicGenre
 from domains.music.readers import READERS
@@ -33,17 +32,18 @@ DOMAIN = Domain(
     readers=READERS,
     simulators=SIMULATORS,
     stages=Stages(
-        sources=(OwnPast(), ItemToItem(), LatentNearest(), ContentNearest(), Popular()),
+        sources=STANDARD_SOURCES,
         # The cheapest first: what one removes the next does not look at.
         filters=(
             InPool(),
-            NotExcluded(),
             OfFacets(),
+            NotExcluded(),
             OfNovelty(),
-            Rested(3600.0),
+            Rested(rest_s=3600.0),
             NotDisliked(),
         ),
-        rerankers=(CapPerFacet(cap=3),),
+        # The cap keeps the best of each value as freshness leaves them; only the last may draw.
+        rerankers=(Freshness(), CapPerFacet(cap=3), MarginalRelevance(), Exploration()),
     ),
     recipe=Recipe(),
     genre=MusicGenre(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from secrets import randbits
 from uuid import uuid4
 
 import numpy as np
@@ -23,6 +24,9 @@ from server.ports import (
     ShownItem,
 )
 from server.serving import Serving
+
+SEED_BITS = 63
+"""As many as fit into a signed integer of every store and language."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ class RecommendHandler:
         self, engine: Engine, ask: PageRequest, request: RecommendRequest, deadline: Deadline
     ) -> PageAnswer:
         now_s = self._serving.now_s(engine)
+        request = replace(request, seed=randbits(SEED_BITS))
         slate = await self._scoring.run(
             "recommend", deadline, lambda: engine.recommend(request, now_s)
         )
@@ -117,9 +122,10 @@ class RecommendHandler:
             key,
             queue_id=uuid4().hex,
             model_version=engine.model_version,
-            created_at_s=self._serving.wall_s(),
+            created_at_s=now_s,
             items=slate.items,
             fallbacks=slate.fallbacks,
+            seed=request.seed,
         )
         answer = self._cut(queue, range(len(queue.items)), ask.size)
         shown = self._shown(ask, queue, answer)
@@ -141,7 +147,9 @@ class RecommendHandler:
             )
         rest = [item.object_id for item in queue.items[page.offset :]]
         allowed = await self._scoring.run(
-            "still_allowed", deadline, lambda: engine.still_allowed(ask.request.user.id, rest)
+            "still_allowed",
+            deadline,
+            lambda: engine.still_allowed(ask.request.user.id, rest, queue.created_at_s),
         )
         positions = [page.offset + int(place) for place in np.flatnonzero(allowed)]
         answer = self._cut(queue, positions, ask.size)
@@ -172,5 +180,16 @@ class RecommendHandler:
             queue.queue_id,
             queue.model_version,
             self._serving.wall_s(),
-            tuple(ShownItem(item.object_id, rank, item.probability) for rank, item in answer.items),
+            tuple(
+                ShownItem(
+                    item.object_id,
+                    rank,
+                    item.probability,
+                    item.propensity,
+                    item.choices,
+                    item.passed_over,
+                )
+                for rank, item in answer.items
+            ),
+            queue.seed,
         )

@@ -71,7 +71,7 @@ class SqlQueueStore:
         parameters = {
             **values,
             "created_at_s": record.created_at_s,
-            "items": encode_queue(record.items, record.fallbacks),
+            "items": encode_queue(record.items, record.fallbacks, record.seed),
         }
         self._database.write(lambda c: c.execute(self._put, parameters).close())
 
@@ -87,8 +87,8 @@ class SqlQueueStore:
         if row is None:
             return None
         queue_id, model_version, created_at_s, blob = row
-        items, fallbacks = decode_queue(blob)
-        return QueueRecord(key, queue_id, model_version, created_at_s, items, fallbacks)
+        items, fallbacks, seed = decode_queue(blob)
+        return QueueRecord(key, queue_id, model_version, created_at_s, items, fallbacks, seed)
 
     def drop_before(self, created_at_s: float) -> int:
         """See `server.ports.QueueStore.drop_before`.

@@ -229,8 +229,11 @@ class FakeEngine:
             ),
         )
 
-    def still_allowed(self, user_id: str, object_ids: Sequence[str]) -> NDArray[np.bool_]:
-        """Neither taken nor disliked."""
+    def still_allowed(
+        self, user_id: str, object_ids: Sequence[str], since_s: float
+    ) -> NDArray[np.bool_]:
+        """Neither taken, whenever it was, nor disliked."""
+        del since_s
         self.calls.append("still_allowed")
         return self._allowed(user_id, object_ids)
 

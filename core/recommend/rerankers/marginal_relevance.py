@@ -103,8 +103,11 @@ def _likeness(
     values: NDArray[np.int32],
     facets: NDArray[np.int64],
 ) -> float:
-    """In [0, 1]: mean of the cosine, negative ones as 0, and the share of facets with a value in
-    common among those that both have."""
+    """How alike two candidates are, in [0, 1].
+
+    The mean of their cosine (0 where negative) and of the share of facets that have a value in
+    common, among those that both know.
+    """
     cosine = 0.0
     for d in range(vectors.shape[1]):
         cosine += vectors[a, d] * vectors[b, d]
