@@ -9,6 +9,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from core.retrieval.largest import largest
 from core.retrieval.tensors import load_tensors, save_tensors
 
 PROBED = 16
@@ -95,11 +96,6 @@ class NearestVectors:
         self, asked: NDArray[np.float32], limit: int, allowed: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         scores = self.vectors @ asked
-        rows = np.flatnonzero(
-            self.known if allowed is None else self.known & allowed[: len(self.known)]
-        )
-        if len(rows) > limit:
-            threshold = np.partition(scores[rows], len(rows) - limit)[len(rows) - limit]
-            rows = rows[scores[rows] >= threshold]
-        order = np.lexsort((rows, -scores[rows]))[:limit]
-        return rows[order], scores[rows[order]]
+        found = self.known if allowed is None else self.known & allowed[: len(self.known)]
+        rows: NDArray[np.int64] = largest(scores, found, limit)
+        return rows, scores[rows]

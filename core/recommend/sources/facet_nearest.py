@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from core.recommend.contracts import Proposals, Query
 from core.recommend.sources.history import History, history_of
-from core.recommend.sources.ranking import NONE, best_positive, nothing_of
+from core.recommend.sources.ranking import NONE, nothing_of
+from core.retrieval.largest import largest
 from core.retrieval.popularity import popularity
 from core.state.compiling import allocating_kernel, kernel
 
@@ -35,13 +36,18 @@ class FacetNearest:
         past = history_of(query)
         if not len(past):
             return NONE
-        everything = np.arange(query.state.objects.end, dtype=np.int32)
-        lifts, of_value = _lifts(query, past, everything)
-        scores = lifts * popularity(query.state, -1, query.now_s)
-        scores[past.objects] = 0.0
-        found = best_positive(scores, query.pool, limit)
+        popular = popularity(query.state, -1, query.now_s)
+        allowed = popular > 0.0
+        allowed[past.objects] = False
+        if query.pool is not None:
+            allowed &= query.pool[: len(allowed)]
+        candidates = np.flatnonzero(allowed).astype(np.int32)
+        lifts, of_value = _lifts(query, past, candidates)
+        scores = lifts * popular[candidates]
+        places: NDArray[np.int64] = largest(scores, scores > 0.0, limit)
+        found, of_value = candidates[places], of_value[places]
         name = query.state.value_name
-        reasons = (f"more of {name(v)}" if v else "of a kind you choose" for v in of_value[found])
+        reasons = (f"more of {name(v)}" if v else "of a kind you choose" for v in of_value.tolist())
         return Proposals(found, tuple(reasons))
 
     @property

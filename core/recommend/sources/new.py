@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.recommend.contracts import Proposals, Query
-from core.recommend.sources.ranking import NONE, best_positive
+from core.recommend.sources.ranking import NONE, best
 from core.state.arrays import DISTINCT, LAST
 from core.state.families.latent import taste_of_all
 
@@ -33,12 +33,13 @@ class New:
         counts = query.state.arrays.objects.counts[: len(nearness)]
         # Of objects so rarely met, the latest meeting is about as old as the first.
         since = query.now_s - query.state.arrays.shape.half_lives[-1]
-        is_new = (counts[:, DISTINCT] <= self.users) & (
-            (counts[:, LAST] >= since) | np.isneginf(counts[:, LAST])
-        )
-        nearness[~is_new] = 0.0
-        nearness[query.state.own_objects(query.user)] = 0.0
-        found = best_positive(nearness, query.pool, limit)
+        met_at = counts[:, LAST]
+        allowed = (counts[:, DISTINCT] <= self.users) & ((met_at >= since) | (met_at == -np.inf))
+        allowed &= nearness > 0.0
+        allowed[query.state.own_objects(query.user)] = False
+        if query.pool is not None:
+            allowed &= query.pool[: len(allowed)]
+        found = best(nearness, allowed, limit)
         return Proposals(found, ("new, and near to your taste",) * len(found))
 
 
