@@ -8,8 +8,9 @@ from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
-from implicit.nearest_neighbours import all_pairs_knn, bm25_weight, normalize, tfidf_weight
+from implicit.nearest_neighbours import all_pairs_knn, bm25_weight, tfidf_weight
 from numpy.typing import NDArray
+from sklearn.preprocessing import normalize
 
 from core.lists.baselines.history import History
 from core.lists.baselines.personal import FADED_GRID, fading

@@ -35,7 +35,7 @@ class Baseline:
 
     name: str
     grid: Mapping[str, tuple[Setting, ...]]
-    """Setting -> values, in order; the middle one is where a search begins."""
+    """Setting -> values, in order; a search begins in the middle."""
     prepare: Callable[[History], Callable[[Settings], Scorer]]
     """A history -> what fits the method with given settings on it."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 from core.lists.baselines.history import History
 from core.lists.baselines.scored import Baseline, Scorer, Settings
+
+MOST_NEIGHBOURS = 900
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,10 @@ def user_vectors(
     return history.matrix(weights)
 
 
-def nearest_users(vectors: sp.csr_matrix, most: int) -> sp.csr_matrix:
-    """(n_users, n_users) float32 1 / k at the k users of the least Euclidean distance.
+def nearest_users(vectors: sp.csr_matrix, most: int) -> NDArray[np.int64]:
+    """(n_users, k) the users of the least Euclidean distance, the nearest first.
 
-    Neither the user nor users without a past are neighbours.
+    Neither the user nor users without a past are neighbours: k is `most`, or how many are left.
     """
     lengths = np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel()
     n = vectors.shape[0]
@@ -81,21 +84,33 @@ def nearest_users(vectors: sp.csr_matrix, most: int) -> sp.csr_matrix:
         products = (vectors[block] @ vectors[usable].T).toarray()
         distance = lengths[usable] - 2.0 * products  # and the user's own length, alike for all
         distance[usable[None, :] == block[:, None]] = np.inf
-        columns[block] = usable[np.argpartition(distance, k - 1, axis=1)[:, :k]] if k else 0
-    rows = np.repeat(np.arange(n), k)
+        columns[block] = usable[np.argsort(distance, axis=1, kind="stable")[:, :k]]
+    return columns
+
+
+def mean_over(nearest: NDArray[np.int64]) -> sp.csr_matrix:
+    """(n_users, n_users) float32 1 / k at the k neighbours (n_users, k) of each user."""
+    n, k = nearest.shape
     data = np.full(n * k, 1.0 / max(k, 1), np.float32)
-    return sp.csr_matrix((data, (rows, columns.ravel())), shape=(n, n))
+    return sp.csr_matrix((data, nearest.ravel(), np.arange(n + 1) * k), shape=(n, n))
 
 
 def _tifu(history: History) -> Callable[[Settings], Scorer]:
+    # Vectors and neighbours serve all settings that differ in how these are mixed.
+    @lru_cache(maxsize=1)
+    def vectors_of(
+        groups: int, within_decay: float, group_decay: float
+    ) -> tuple[sp.csr_matrix, NDArray[np.int64]]:
+        vectors = user_vectors(history, groups, within_decay, group_decay)
+        return vectors, nearest_users(vectors, MOST_NEIGHBOURS)
+
     def fit(settings: Settings) -> Scorer:
-        vectors = user_vectors(
-            history,
+        vectors, nearest = vectors_of(
             int(settings["groups"]),
             float(settings["within_decay"]),
             float(settings["group_decay"]),
         )
-        near = nearest_users(vectors, int(settings["neighbours"]))
+        near = mean_over(nearest[:, : int(settings["neighbours"])])
         return NeighbourMix(vectors, near, float(settings["alpha"]))
 
     return fit

@@ -18,6 +18,8 @@ DEPTH = 10
 """Settings are chosen by the NDCG at this depth, of the next visit."""
 SWEEPS = 3
 """How often each setting is varied at most."""
+MOST_USERS = 1000
+"""Settings are compared on at most so many users, drawn at random."""
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the fraction done."""
@@ -78,45 +80,55 @@ def _choices(
 ) -> dict[Mode, Choice]:
     names, axes = tuple(baseline.grid), tuple(baseline.grid.values())
     fit = baseline.prepare(history)
+    judged = _drawn(task, history.seed)
     known: dict[Point, dict[Mode, float]] = {}
 
     def quality(point: Point) -> dict[Mode, float]:
         if point not in known:
             scorer = fit(dict(zip(names, point, strict=True)))
-            lists = lists_of(scorer, history, task.users, DEPTH, modes)
-            known[point] = {mode: _ndcg(task, lists[mode], mode) for mode in modes}
+            lists = lists_of(scorer, history, task.users[judged], DEPTH, modes)
+            known[point] = {mode: _ndcg(task, judged, lists[mode], mode) for mode in modes}
         return known[point]
 
     chosen = {}
+    point = tuple(values[len(values) // 2] for values in axes)
     for mode in modes:
-        best, tried = _climb(axes, partial(_in_mode, quality, mode))
-        settings = dict(zip(names, best, strict=True))
-        chosen[mode] = Choice(settings, quality(best)[mode], tried)
+        # From the best of the mode before: modes want much the same.
+        point, tried = _climb(axes, partial(_in_mode, quality, mode), point)
+        settings = dict(zip(names, point, strict=True))
+        chosen[mode] = Choice(settings, quality(point)[mode], tried)
     return chosen
+
+
+def _drawn(task: ListTask, seed: int) -> NDArray[np.int64]:
+    """Positions of the users that settings are compared on, ascending."""
+    n = len(task.users)
+    if n <= MOST_USERS:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, MOST_USERS, replace=False))
 
 
 def _in_mode(quality: Callable[[Point], dict[Mode, float]], mode: Mode, point: Point) -> float:
     return quality(point)[mode]
 
 
-def _ndcg(task: ListTask, lists: NDArray[np.int32], mode: Mode) -> float:
-    targets = task.targets[TargetKind.NEXT].within(mode)
+def _ndcg(task: ListTask, judged: NDArray[np.int64], lists: NDArray[np.int32], mode: Mode) -> float:
+    targets = task.targets[TargetKind.NEXT].within(mode).at(judged)
     mean = mean_of(accuracy(hits_of(lists, targets), targets.sizes, DEPTH)["ndcg"])
     return 0.0 if np.isnan(mean) else mean
 
 
 def _climb(
-    axes: Sequence[tuple[Setting, ...]], quality: Callable[[Point], float]
+    axes: Sequence[tuple[Setting, ...]], quality: Callable[[Point], float], point: Point
 ) -> tuple[Point, int]:
-    """One setting varied at a time from the middle of all, until no change helps."""
-    point = tuple(values[len(values) // 2] for values in axes)
+    """One setting varied at a time, until no change helps; the best and how many were tried."""
     tried = {point}
     for _ in range(SWEEPS):
         before = point
         for axis, values in enumerate(axes):
             options = [(*point[:axis], value, *point[axis + 1 :]) for value in values]
             tried.update(options)
-            point = max(options, key=quality)  # of equals the first
+            point = max([point, *options], key=quality)  # of equals the first
         if point == before:
             break
     return point, len(tried)
