@@ -1,4 +1,4 @@
-"""`encore evaluate`: the honest figures of a log, of its labels or of lists."""
+"""`encore evaluate`: the honest figures of a log: of its labels, of lists made or lists shown."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from core.errors import FieldViolation, InvalidRequestError
 from core.publish import report_of, write_predictions
 from domains import domain_named
 from server.cli.evaluate_lists import evaluate_lists
+from server.cli.evaluate_policy import PolicyQuestion, evaluate_policy
 from server.cli.options import (
     AsJson,
     ContentFile,
@@ -37,15 +38,20 @@ class What(StrEnum):
     """Score: does the user come back to the object of an event?"""
     LISTS = "lists"
     """Recommend: does the user take what stands in a list?"""
+    POLICY = "policy"
+    """Recommend as it served: what did its lists earn, what would others have earned?"""
 
 
 def evaluate(
     domain: DomainName,
-    data: DataDirectory,
+    data: DataDirectory | None = None,
     log_format: LogFormat = None,
     what: Annotated[
         What,
-        typer.Option("--what", help="Probabilities of logged events, or lists made at a moment."),
+        typer.Option(
+            "--what",
+            help="Probabilities of logged events, lists made at a moment, or lists as they served.",
+        ),
     ] = What.LABELS,
     cut: Annotated[
         str,
@@ -58,6 +64,35 @@ def evaluate(
     baselines_only: Annotated[
         bool, typer.Option("--baselines-only", help="Lists: judge the tuned baselines alone.")
     ] = False,
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            "--database-url",
+            envvar="ENCORE_DATABASE_URL",
+            help="Policy: the store of the server.",
+        ),
+    ] = None,
+    exploration: Annotated[
+        float,
+        typer.Option(
+            "--exploration",
+            min=0.0,
+            max=1.0,
+            help="Policy: estimate what lists that explore at this rate would have earned.",
+        ),
+    ] = 0.0,
+    window_hours: Annotated[
+        float,
+        typer.Option(
+            "--window-hours",
+            min=0.0,
+            help="Policy: feedback so long after a list was shown belongs to it.",
+        ),
+    ] = 24.0,
+    clip: Annotated[
+        float | None,
+        typer.Option("--clip", min=1.0, help="Policy: cut importance weights to this."),
+    ] = None,
     predictions: Annotated[
         Path | None,
         typer.Option("--predictions", help="Write row_id,probability of the test block here."),
@@ -73,11 +108,22 @@ def evaluate(
 
     With `--what lists`, judge lists that are made at a moment of the log by what follows it,
     beside tuned baselines.
+
+    With `--what policy`, read the lists that a server has shown and what users did with them: what
+    they earned, and what lists that explore at another rate would have.
     """
     if predictions is not None and not predictions.parent.is_dir():
         problem = f"there is no directory {predictions.parent}: create it first"
         raise InvalidRequestError([FieldViolation("--predictions", problem)])
     chosen = domain_named(domain)
+    if what is What.POLICY:
+        if database_url is None:
+            raise _missing("--database-url", "name the store of the server")
+        asked = PolicyQuestion(database_url, exploration, window_hours * 3600.0, clip, seed)
+        evaluate_policy(chosen, asked, as_json=as_json)
+        return
+    if data is None:
+        raise _missing("--data", "name the directory of a log")
     if what is What.LISTS:
         evaluate_lists(
             chosen,
@@ -104,3 +150,7 @@ def evaluate(
     if predictions is not None:
         rows = len(evaluated.evaluation.rows)
         stdout.print(f"wrote {rows} predictions to {predictions}", highlight=False)
+
+
+def _missing(option: str, remedy: str) -> InvalidRequestError:
+    return InvalidRequestError([FieldViolation(option, f"is missing: {remedy}")])
