@@ -19,9 +19,11 @@ from core.domain import Domain, StoredGenre
 from core.ensemble import Ensemble, EnsemblePrediction, Profile
 from core.errors import FieldViolation, InvalidRequestError
 from core.explain import explain
+from core.fates import WhyNot
 from core.models import TRAINERS
 from core.recommend.contracts import Query
 from core.recommend.pipeline import apply_filters, gather, rank
+from core.recommend.trace import Trace
 from core.requests import (
     FeedbackEvent,
     RecommendRequest,
@@ -206,13 +208,34 @@ class DomainEngine:
         with self._lock:
             return rank(query, stages.rerankers, candidates, probabilities)
 
-    def still_allowed(self, user_id: str, object_ids: Sequence[str]) -> NDArray[np.bool_]:
-        """Which of a queue's items (n,) the user has not taken or disliked meanwhile."""
+    def why_not(self, request: RecommendRequest, object_ids: Sequence[str], now_s: float) -> WhyNot:
+        """Where each of these objects leaves the list that `recommend` would answer, and why."""
+        profile = self._profile(request.profile)
+        attributes = self._checked(request.user, request.context)
+        stages = self._domain.stages
+        with self._lock:
+            query = self._query(request, now_s)
+            candidates = gather(query, stages, self._report)
+            apply_filters(query, stages, candidates)
+            trace = Trace.of(query, stages, candidates, object_ids)
+            objects = np.concatenate([trace.scored, trace.others])
+            batch = self._read(query.user, objects, request.context, now_s, attributes)
+        probabilities = self._predict(batch, profile).probabilities
+        with self._lock:
+            slate = rank(query, stages.rerankers, candidates, probabilities[: len(trace.scored)])
+            return trace.told(slate, probabilities)
+
+    def still_allowed(
+        self, user_id: str, object_ids: Sequence[str], since_s: float
+    ) -> NDArray[np.bool_]:
+        """Which of a queue's items (n,) the user has not met since it was ranked, nor dislikes."""
         with self._lock:
             user = self._state.users.get(user_id)
             objects = np.array([self._state.objects.get(i) for i in object_ids], np.int32)
-            liked = self._state.opinions(user, objects) >= 0
-            return np.asarray(liked & ~self._state.met(user, objects))
+            # A moment is kept as the whole second that it lies in: rather drop an item that was
+            # met just before the ranking than offer one again that was met just after.
+            met_before = self._state.last_met_s(user, objects) <= self._on_log_clock(since_s) - 1.0
+            return np.asarray(met_before & (self._state.opinions(user, objects) >= 0))
 
     def pool_ids(self, pool: str) -> frozenset[str]:
         """The members of a pool; InvalidRequestError when the schema has no such pool."""

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.fates import WhyNot
 from core.log import Outcome
 from core.state.columns import FeatureBatch
 
@@ -125,6 +126,8 @@ class RecommendRequest:
     max_per_facet: int | None = None
     """Cap per value of the main facet (artist); None takes the domain's."""
     profile: str = "full"
+    queued_ids: tuple[str, ...] = ()
+    """The user's last queue of the same request, best first: kept for next, so still candidates."""
 
 
 @dataclass(frozen=True)
@@ -246,8 +249,21 @@ class Engine(Protocol):
         """The features a Score of the same request would use: for the parity check."""
         ...
 
-    def still_allowed(self, user_id: str, object_ids: Sequence[str]) -> NDArray[np.bool_]:
-        """Which of a queue's items (n,) the user has not taken or disliked meanwhile."""
+    def still_allowed(
+        self, user_id: str, object_ids: Sequence[str], since_s: float
+    ) -> NDArray[np.bool_]:
+        """Which of a queue's items (n,) the user has not met since it was ranked, nor dislikes.
+
+        `since_s` is the moment of the ranking, on the server's clock. States keep meetings to the
+        second: one within the second before counts as since.
+        """
+        ...
+
+    def why_not(self, request: RecommendRequest, object_ids: Sequence[str], now_s: float) -> WhyNot:
+        """Where each of these objects leaves the list that `recommend` would answer now, and why.
+
+        InvalidRequestError names the field. Nothing is changed.
+        """
         ...
 
 

@@ -13,6 +13,8 @@ from core.requests import RankedItem, Slate
 from core.state.arrays import DISTINCT
 from core.state.state import NOBODY
 
+BEYOND_LIMIT = "beyond the limit of its sources"
+"""Said of candidates of which every source had better ones that the filters left."""
 SinkReport = Callable[[str, Exception], None]
 """Called with the name of a source that failed, and how: the server logs it."""
 
@@ -46,7 +48,7 @@ def gather(query: Query, stages: Stages, report: SinkReport) -> Candidates:
         named = {obj: ["request"] for obj in objects}
         return Candidates(np.array(objects, np.int32), named, {}, fallbacks)
     found = Candidates(np.zeros(0, np.int32), {}, {}, [])
-    limit = stages.source_limit + _likely_refused(query)
+    limit = asked_of_sources(query, stages)
     for source in stages.sources:
         try:
             proposals = source.propose(query, limit)
@@ -66,14 +68,14 @@ def gather(query: Query, stages: Stages, report: SinkReport) -> Candidates:
     return found
 
 
-def _likely_refused(query: Query) -> int:
-    """How many proposals the filters may take: sources are asked for so many more.
+def asked_of_sources(query: Query, stages: Stages) -> int:
+    """How many proposals each source is asked for: its limit, and what the filters may take.
 
     A listener of thousands of tracks, or a caller who excludes all that is popular, must not be
     left with an empty list.
     """
     met = query.state.arrays.users.counts[query.user, DISTINCT]
-    return len(query.request.exclude_ids) + int(met)
+    return stages.source_limit + len(query.request.exclude_ids) + int(met)
 
 
 def apply_filters(query: Query, stages: Stages, candidates: Candidates) -> None:
@@ -94,7 +96,7 @@ def apply_filters(query: Query, stages: Stages, candidates: Candidates) -> None:
         ]
         within = np.isin(candidates.objects, np.concatenate(best))
         for obj in candidates.objects[~within].tolist():
-            candidates.removed[obj] = "beyond the limit of its sources"
+            candidates.removed[obj] = BEYOND_LIMIT
         candidates.objects = candidates.objects[within]
 
 

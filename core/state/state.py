@@ -21,9 +21,11 @@ from core.state.arrays import (
     CODE,
     LAST_TIME,
     MET,
+    ORIGIN,
     RECENT,
     TIE_GROUP,
     UO_COUNT,
+    UO_LAST,
     UO_OPINION,
     VERSION,
     load_arrays,
@@ -36,7 +38,7 @@ from core.state.columns import Columns, FeatureBatch
 from core.state.content import with_content_rows
 from core.state.families.static import write_numbers
 from core.state.folding import vectors_by_facets
-from core.state.hashing import read_column
+from core.state.hashing import find, pair_key, read_column
 from core.state.layout import (
     OBJECT_ID,
     USER_ID,
@@ -314,6 +316,15 @@ class State:
     def opinions(self, user: int, objects: NDArray[np.int32]) -> NDArray[np.float32]:
         """(n,) 1 liked, -1 disliked, 0 neither."""
         out: NDArray[np.float32] = read_column(self.arrays.user_object, user, objects, UO_OPINION)
+        return out
+
+    def last_met_s(self, user: int, objects: NDArray[np.int32]) -> NDArray[np.float64]:
+        """(n,) moments of the last meetings, on the user's own clock; -inf never met."""
+        table, out = self.arrays.user_object, np.full(len(objects), -np.inf)
+        for i, obj in enumerate(objects.tolist()):
+            pair = find(table, pair_key(user, obj))
+            if pair >= 0 and table.rows[pair, UO_COUNT] > 0.0:
+                out[i] = self.arrays.totals.numbers[ORIGIN] + table.marks[pair, UO_LAST]
         return out
 
     def recent_objects(self, user: int) -> NDArray[np.int32]:

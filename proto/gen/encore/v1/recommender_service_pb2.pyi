@@ -21,6 +21,42 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ListMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ListModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ListMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LIST_MODE_UNSPECIFIED: _ListMode.ValueType  # 0
+    """As LIVE."""
+    LIST_MODE_LIVE: _ListMode.ValueType  # 1
+    """Ranked now and stored as the user's queue for this request; tokens of the queue before it
+    become stale.
+    """
+    LIST_MODE_QUEUE: _ListMode.ValueType  # 2
+    """Read from the user's stored queue for this request, without what they took or disliked since:
+    a fast answer. Ranked now, and stored, where there is none, or it is of another model version,
+    too old, or holds less than a page; ranked anew behind the answer where it runs low. Tokens of
+    the queue before it stay valid then. Users without an id have no stored queue.
+    """
+
+class ListMode(_ListMode, metaclass=_ListModeEnumTypeWrapper):
+    """Where a first page comes from."""
+
+LIST_MODE_UNSPECIFIED: ListMode.ValueType  # 0
+"""As LIVE."""
+LIST_MODE_LIVE: ListMode.ValueType  # 1
+"""Ranked now and stored as the user's queue for this request; tokens of the queue before it
+become stale.
+"""
+LIST_MODE_QUEUE: ListMode.ValueType  # 2
+"""Read from the user's stored queue for this request, without what they took or disliked since:
+a fast answer. Ranked now, and stored, where there is none, or it is of another model version,
+too old, or holds less than a page; ranked anew behind the answer where it runs low. Tokens of
+the queue before it stay valid then. Users without an id have no stored queue.
+"""
+Global___ListMode: _TypeAlias = ListMode  # noqa: Y015
+
 class _GenreStatus:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -430,13 +466,15 @@ class RecommendRequest(_message.Message):
     PROFILE_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    LIST_MODE_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
     """Name of the domain."""
     page_size: _builtins.int
     """Items in the page, 1 to 100; 0 means 10."""
     page_token: _builtins.str
     """Empty for a first page; else next_page_token of the page before. All other fields but
-    page_size must stay the same.
+    page_size and list_mode must stay the same. Pages of one list never overlap: all are cut from
+    one stored queue, also when another model has come into service since.
     """
     pool: _builtins.str
     """Draw only from this pool, such as "royalty_free"."""
@@ -450,6 +488,10 @@ class RecommendRequest(_message.Message):
     """Check the request and answer with no items; nothing is computed or stored."""
     request_id: _builtins.str
     """Id for logs, echoed in the answer; the server makes one up when empty."""
+    list_mode: Global___ListMode.ValueType
+    """Whether a first page is ranked now or read from the queue that is stored for the user. Counts
+    only where there is no page_token: later pages always come from the queue of their token.
+    """
     @_builtins.property
     def user(self) -> _common_pb2.User:
         """For whom."""
@@ -483,10 +525,11 @@ class RecommendRequest(_message.Message):
         profile: _common_pb2.Profile.ValueType = ...,
         validate_only: _builtins.bool = ...,
         request_id: _builtins.str = ...,
+        list_mode: Global___ListMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_per_facet", b"_max_per_facet", "max_per_facet", b"max_per_facet", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_per_facet", b"_max_per_facet", "candidate_ids", b"candidate_ids", "context", b"context", "domain", b"domain", "exclude_ids", b"exclude_ids", "max_per_facet", b"max_per_facet", "page_size", b"page_size", "page_token", b"page_token", "pool", b"pool", "profile", b"profile", "request_id", b"request_id", "user", b"user", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_per_facet", b"_max_per_facet", "candidate_ids", b"candidate_ids", "context", b"context", "domain", b"domain", "exclude_ids", b"exclude_ids", "list_mode", b"list_mode", "max_per_facet", b"max_per_facet", "page_size", b"page_size", "page_token", b"page_token", "pool", b"pool", "profile", b"profile", "request_id", b"request_id", "user", b"user", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_per_facet: _TypeAlias = _typing.Literal["max_per_facet"]  # noqa: Y015
     _WhichOneofArgType__max_per_facet: _TypeAlias = _typing.Literal["_max_per_facet", b"_max_per_facet"]  # noqa: Y015
