@@ -28,7 +28,7 @@ def warm_up(engine: Engine, capabilities: Capabilities, log: Log) -> None:
     object_ids = [item.object_id for item in slate.items] or ["warm-up"]
     for profile in ("full", "light"):
         engine.score(ScoreRequest(NOBODY, object_ids, profile=profile), now_s)
-    engine.still_allowed("", object_ids)
+    engine.still_allowed("", object_ids, now_s)
     if capabilities.genre is not None:
         try:
             capabilities.genre.warm_up()

@@ -65,9 +65,11 @@ class Futures:
         """
         rows = self.rows[self._split(user, row) : self.start[user + 1]]
         side = "left" if self.log.clock is ClockKind.SESSIONS else "right"
-        within = np.searchsorted(self.log.user_time_s[rows], until_s - 1e-6, side) if (
-            self.log.clock is ClockKind.SESSIONS
-        ) else np.searchsorted(self.log.user_time_s[rows], until_s, side)
+        within = (
+            np.searchsorted(self.log.user_time_s[rows], until_s - 1e-6, side)
+            if (self.log.clock is ClockKind.SESSIONS)
+            else np.searchsorted(self.log.user_time_s[rows], until_s, side)
+        )
         return np.unique(self.log.object_index[rows[:within]])
 
     def _split(self, user: int, row: int) -> int:

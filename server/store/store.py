@@ -12,6 +12,7 @@ from server.store.feedback_log import SqlFeedbackLog
 from server.store.migrate import check_current
 from server.store.queues import SqlQueueStore
 from server.store.recommendations import SqlRecommendationStore
+from server.store.secrets import SqlSecretStore
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Store:
     feedback: SqlFeedbackLog
     queues: SqlQueueStore
     recommendations: SqlRecommendationStore
+    secrets: SqlSecretStore
     database: Database
 
     def close(self) -> None:
@@ -60,5 +62,6 @@ def open_store(url: str, *, pool_size: int = 8, lock_timeout_s: float = 5.0) -> 
         feedback=SqlFeedbackLog(database),
         queues=SqlQueueStore(database),
         recommendations=SqlRecommendationStore(database),
+        secrets=SqlSecretStore(database),
         database=database,
     )

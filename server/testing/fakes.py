@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import FieldViolation, InvalidRequestError
+from core.fates import Fate, SourcePlace, Stage, WhyNot
 from core.log import Outcome
 from core.requests import (
     FeedbackEvent,
@@ -107,6 +108,7 @@ class FakeEngine:
         self._clock_s = clock_s
         self._watermark = 0
         self._taken: defaultdict[str, list[str]] = defaultdict(list)
+        self._last_taken_s: dict[tuple[str, str], float] = {}
         self._disliked: defaultdict[str, set[str]] = defaultdict(set)
         self._moved = Condition()
         self.applied: list[FeedbackEvent] = []
@@ -116,6 +118,8 @@ class FakeEngine:
         """Names of the reading methods that were called, at their start."""
         self.finished: list[str] = []
         """The same, at their end."""
+        self.asked: list[RecommendRequest] = []
+        """Every request that was ranked or followed."""
         self.gate: Gate | None = None
         """Holds reading calls when set."""
         self.failure: Exception | None = None
@@ -161,6 +165,7 @@ class FakeEngine:
                 raise ValueError(f"log time went back at row {event.sequence}")
             if event.outcome in (Outcome.PLAY, Outcome.REPLAY):
                 self._taken[event.user_id].append(event.object_id)
+                self._last_taken_s[event.user_id, event.object_id] = event.log_time_s
             elif event.outcome is Outcome.DISLIKE:
                 self._disliked[event.user_id].add(event.object_id)
             elif event.outcome is Outcome.UNLIKE:
@@ -200,6 +205,7 @@ class FakeEngine:
         if request.pool and request.pool not in POOLS:
             raise InvalidRequestError([FieldViolation("pool", f"unknown pool {request.pool!r}")])
         self._begin("recommend", request.user, request.context, now_s)
+        self.asked.append(request)
         offered = request.candidate_ids or tuple(self._catalogue)
         wanted = [i for i in offered if i not in set(request.exclude_ids)]
         allowed = self._allowed(request.user.id, wanted)
@@ -229,14 +235,42 @@ class FakeEngine:
             ),
         )
 
-    def still_allowed(self, user_id: str, object_ids: Sequence[str]) -> NDArray[np.bool_]:
-        """Neither taken nor disliked."""
+    def still_allowed(
+        self, user_id: str, object_ids: Sequence[str], since_s: float
+    ) -> NDArray[np.bool_]:
+        """Neither taken since nor disliked."""
         self.calls.append("still_allowed")
-        return self._allowed(user_id, object_ids)
+        return self._allowed(user_id, object_ids, since_s)
 
-    def _allowed(self, user_id: str, object_ids: Sequence[str]) -> NDArray[np.bool_]:
+    def why_not(self, request: RecommendRequest, object_ids: Sequence[str], now_s: float) -> WhyNot:
+        """In the list, removed by the filter `taken`, or unknown to the catalogue."""
+        slate = self.recommend(request, now_s)
+        ranks = {item.object_id: rank for rank, item in enumerate(slate.items, 1)}
+        return WhyNot(
+            tuple(self._fate(i, ranks, slate) for i in object_ids),
+            len(ranks),
+            len(ranks),
+            slate.fallbacks,
+        )
+
+    def _fate(self, object_id: str, ranks: Mapping[str, int], slate: Slate) -> Fate:
+        score, rank = self._catalogue.get(object_id), ranks.get(object_id)
+        popular = (SourcePlace("popular", rank, 200, rank is not None),)
+        if rank is not None:
+            listed = f"in the list at rank {rank}"
+            return Fate(object_id, Stage.LISTED, listed, "", (), popular, score, rank, rank)
+        if object_id in slate.removed:
+            by = slate.removed[object_id]
+            removed = f"the filter {by!r} removed it"
+            return Fate(object_id, Stage.FILTERED, removed, by, (by,), popular, score, 1)
+        return Fate(object_id, Stage.UNKNOWN, "the catalogue lacks it")
+
+    def _allowed(
+        self, user_id: str, object_ids: Sequence[str], since_s: float = -math.inf
+    ) -> NDArray[np.bool_]:
         with self._moved:
-            gone = self._disliked[user_id].union(self._taken[user_id])
+            taken = {i for i in self._taken[user_id] if self._last_taken_s[user_id, i] >= since_s}
+            gone = self._disliked[user_id] | taken
         return np.array([i not in gone for i in object_ids], dtype=np.bool_)
 
     def _begin(self, name: str, user: UserRef, context: Mapping[str, str], now_s: float) -> None:
@@ -365,15 +399,33 @@ class MemoryQueueStore:
     """Queues that last as long as the object."""
 
     records: dict[QueueKey, QueueRecord] = field(default_factory=dict)
+    succeeded: dict[QueueKey, QueueRecord] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
     _emptied: Event = field(default_factory=Event)
 
     def put(self, record: QueueRecord) -> None:
         """Replace the version under the key."""
-        self.records[record.key] = record
+        with self._lock:
+            self.records[record.key] = record
+
+    def succeed(self, record: QueueRecord, predecessor_id: str) -> bool:
+        """Replace the version under the key if it is this one, which is kept aside."""
+        with self._lock:
+            current = self.records.get(record.key)
+            if current is None or current.queue_id != predecessor_id:
+                return False
+            self.succeeded[record.key] = current
+            self.records[record.key] = record
+            return True
 
     def get(self, key: QueueKey) -> QueueRecord | None:
-        """The version under the key."""
+        """The current version under the key."""
         return self.records.get(key)
+
+    def version(self, key: QueueKey, queue_id: str) -> QueueRecord | None:
+        """The current version or the one kept aside, by its id."""
+        both = (self.records.get(key), self.succeeded.get(key))
+        return next((r for r in both if r is not None and r.queue_id == queue_id), None)
 
     def drop_before(self, created_at_s: float) -> int:
         """Forget old ones."""

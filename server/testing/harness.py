@@ -122,6 +122,7 @@ class Parts:
             self.queues,
             self.recommendations,
             self.clock,
+            b"key of the tests",
             json_log(self.log, "DEBUG"),
         )
 
