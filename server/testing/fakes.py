@@ -1,4 +1,4 @@
-"""An engine and a store in memory that keep the contracts, and a clock that is moved by hand."""
+"""An engine that keeps the contract, and a clock that is moved by hand."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from threading import Condition, Event, Lock
+from threading import Condition, Event
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +27,6 @@ from core.requests import (
 )
 from core.schema import Branch
 from core.state.columns import CodeColumn, Columns, Family, FeatureBatch, NumberColumn
-from server.ports import (
-    AppendResult,
-    NewFeedback,
-    QueueKey,
-    QueueRecord,
-    RecommendationRecord,
-)
 from server.testing.explanations import explanations_of
 
 PATIENCE_S = 60.0
@@ -101,11 +93,14 @@ class FakeEngine:
         model_version: str = "v1",
         catalogue: Mapping[str, float] = CATALOGUE,
         clock_s: float = 0.0,
+        repeats: bool = False,
     ) -> None:
+        """With `repeats` lists offer what was taken, too."""
         self._domain = domain
         self._model_version = model_version
         self._catalogue = dict(catalogue)
         self._clock_s = clock_s
+        self._repeats = repeats
         self._watermark = 0
         self._taken: defaultdict[str, list[str]] = defaultdict(list)
         self._last_taken_s: dict[tuple[str, str], float] = {}
@@ -208,7 +203,8 @@ class FakeEngine:
         self.asked.append(request)
         offered = request.candidate_ids or tuple(self._catalogue)
         wanted = [i for i in offered if i not in set(request.exclude_ids)]
-        allowed = self._allowed(request.user.id, wanted)
+        taken_since_s = math.inf if self._repeats else -math.inf
+        allowed = self._allowed(request.user.id, wanted, taken_since_s)
         kept = [i for i, fine in zip(wanted, allowed, strict=True) if fine]
         ranked = sorted(kept, key=lambda i: (-self._catalogue.get(i, NEW_OBJECT), i))
         self.finished.append("recommend")
@@ -266,7 +262,7 @@ class FakeEngine:
         return Fate(object_id, Stage.UNKNOWN, "the catalogue lacks it")
 
     def _allowed(
-        self, user_id: str, object_ids: Sequence[str], since_s: float = -math.inf
+        self, user_id: str, object_ids: Sequence[str], since_s: float
     ) -> NDArray[np.bool_]:
         with self._moved:
             taken = {i for i in self._taken[user_id] if self._last_taken_s[user_id, i] >= since_s}
@@ -344,110 +340,3 @@ class FakeGenre:
         if not audio.startswith(b"RIFF"):
             raise InvalidRequestError([FieldViolation("audio", "not a sound file: send wav")])
         return self.by_track(self.KNOWN, k, same_genre, pool_ids)
-
-
-@dataclass
-class MemoryFeedbackLog:
-    """A feedback log that lasts as long as the object."""
-
-    rows: dict[str, list[FeedbackEvent]] = field(default_factory=lambda: defaultdict(list))
-    _ids: set[str] = field(default_factory=set)
-    _sequence: int = 0
-    _lock: Lock = field(default_factory=Lock)
-
-    def append(
-        self, domain: str, rows: Sequence[NewFeedback], clock_floor_s: float, now_s: float
-    ) -> AppendResult:
-        """Store the new ones."""
-        accepted: list[int] = []
-        duplicates: list[int] = []
-        with self._lock:
-            for index, row in enumerate(rows):
-                if row.event_id in self._ids:
-                    duplicates.append(index)
-                    continue
-                accepted.append(index)
-                self._ids.add(row.event_id)
-                self._sequence += 1
-                log = self.rows[domain]
-                occurred_at_s = now_s if row.occurred_at_s is None else row.occurred_at_s
-                log_time_s = max(
-                    min(occurred_at_s, now_s),
-                    log[-1].log_time_s if log else clock_floor_s,
-                    clock_floor_s,
-                )
-                log.append(
-                    FeedbackEvent(
-                        self._sequence,
-                        row.user_id,
-                        row.object_id,
-                        row.outcome,
-                        log_time_s,
-                        row.context,
-                    )
-                )
-        return AppendResult(tuple(accepted), tuple(duplicates))
-
-    def read_after(self, domain: str, sequence: int, limit: int) -> list[FeedbackEvent]:
-        """The next rows."""
-        with self._lock:
-            return [row for row in self.rows[domain] if row.sequence > sequence][:limit]
-
-
-@dataclass
-class MemoryQueueStore:
-    """Queues that last as long as the object."""
-
-    records: dict[QueueKey, QueueRecord] = field(default_factory=dict)
-    succeeded: dict[QueueKey, QueueRecord] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
-    _emptied: Event = field(default_factory=Event)
-
-    def put(self, record: QueueRecord) -> None:
-        """Replace the version under the key."""
-        with self._lock:
-            self.records[record.key] = record
-
-    def succeed(self, record: QueueRecord, predecessor_id: str) -> bool:
-        """Replace the version under the key if it is this one, which is kept aside."""
-        with self._lock:
-            current = self.records.get(record.key)
-            if current is None or current.queue_id != predecessor_id:
-                return False
-            self.succeeded[record.key] = current
-            self.records[record.key] = record
-            return True
-
-    def get(self, key: QueueKey) -> QueueRecord | None:
-        """The current version under the key."""
-        return self.records.get(key)
-
-    def version(self, key: QueueKey, queue_id: str) -> QueueRecord | None:
-        """The current version or the one kept aside, by its id."""
-        both = (self.records.get(key), self.succeeded.get(key))
-        return next((r for r in both if r is not None and r.queue_id == queue_id), None)
-
-    def drop_before(self, created_at_s: float) -> int:
-        """Forget old ones."""
-        old = [key for key, record in self.records.items() if record.created_at_s < created_at_s]
-        for key in old:
-            del self.records[key]
-        if not self.records and old:
-            self._emptied.set()
-        return len(old)
-
-    def wait_until_empty(self) -> None:
-        """Return once the last queue was forgotten."""
-        if not self._emptied.wait(PATIENCE_S):
-            raise TimeoutError("the queues were never swept")
-
-
-@dataclass
-class MemoryRecommendationStore:
-    """Answered pages, in order."""
-
-    records: list[RecommendationRecord] = field(default_factory=list)
-
-    def add(self, record: RecommendationRecord) -> None:
-        """Remember one."""
-        self.records.append(record)

@@ -31,6 +31,8 @@ from server.testing.fakes import (
     FakeEngine,
     FakeGenre,
     ManualClock,
+)
+from server.testing.stores import (
     MemoryFeedbackLog,
     MemoryQueueStore,
     MemoryRecommendationStore,
