@@ -21,6 +21,8 @@ from core.errors import FieldViolation, InvalidRequestError
 from core.explain import explain
 from core.fates import WhyNot
 from core.models import TRAINERS
+from core.ranking.task import RankTask
+from core.recommend.candidate_features import candidate_batch, rank_columns
 from core.recommend.contracts import Query
 from core.recommend.pipeline import apply_filters, gather, rank
 from core.recommend.trace import Trace
@@ -37,7 +39,8 @@ from core.schema import Field, Kind
 from core.state.columns import FeatureBatch
 from core.state.state import NOBODY, Event, State
 
-STATE, SCORE, RETRIEVAL, GENRE = "state", "tasks/score", "retrieval", "genre"
+STATE, RETRIEVAL, GENRE = "state", "retrieval", "genre"
+SCORE, RANK = "tasks/score", "tasks/rank"
 """Directories of a bundle."""
 
 
@@ -48,6 +51,9 @@ class LoadedBundle:
     manifest: Manifest
     state: State
     ensemble: Ensemble
+    """Of the score task."""
+    rank: RankTask | None
+    """None where the log was too short for lists of the past."""
     retrieval: Retrieval
     genre: StoredGenre | None
 
@@ -57,10 +63,14 @@ def load_bundle(directory: Path, domain: Domain) -> LoadedBundle:
     manifest = open_bundle(directory, domain=domain.name, schema=domain.schema)
     has_genre = domain.genre is not None and (directory / GENRE).is_dir()
     _compile_write_side(domain)
+    columns = manifest.columns(domain.schema)
+    for_rank = rank_columns(columns, domain.stages.sources)
+    has_rank = (directory / RANK).is_dir()
     return LoadedBundle(
         manifest=manifest,
         state=State.load(manifest.schema_of(domain.schema), directory / STATE),
-        ensemble=Ensemble.load(directory / SCORE, manifest.columns(domain.schema), TRAINERS),
+        ensemble=Ensemble.load(directory / SCORE, columns, TRAINERS),
+        rank=RankTask.load(directory / RANK, for_rank, TRAINERS) if has_rank else None,
         retrieval=Retrieval.load(directory / RETRIEVAL),
         genre=domain.genre.load(directory / GENRE) if domain.genre and has_genre else None,
     )
@@ -167,7 +177,7 @@ class DomainEngine:
             batch = self.features(request, now_s)
             unknown = (i for i in request.object_ids if i not in self._state.objects)
             missing = tuple(dict.fromkeys(unknown))
-        prediction = self._predict(batch, profile)
+        prediction = self._predict(self._bundle.ensemble, batch, profile)
         return ScoreAnswer(
             object_ids=tuple(request.object_ids),
             probabilities=prediction.probabilities,
@@ -199,12 +209,17 @@ class DomainEngine:
         if request.size == 0:
             self._pool(request.pool)
             return Slate((), (), {})
+        rank_task = self._bundle.rank
+        quotas = None if rank_task is None else rank_task.quotas
         with self._lock:
+            self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
             query = self._query(request, now_s)
-            candidates = gather(query, stages, self._report)
-            apply_filters(query, stages, candidates)
-            batch = self._read(query.user, candidates.objects, request.context, now_s, attributes)
-        probabilities = self._predict(batch, profile).probabilities
+            candidates = gather(query, stages, self._report, quotas)
+            apply_filters(query, stages, candidates, quotas)
+            if rank_task is None:
+                candidates.fallbacks.append("no rank task in this bundle: ranked as Score does")
+            batch = self._ranking_batch(query, candidates.objects, now_s, attributes)
+        probabilities = self._predict(self._ranker, batch, profile).probabilities
         with self._lock:
             return rank(query, stages.rerankers, candidates, probabilities)
 
@@ -212,15 +227,17 @@ class DomainEngine:
         """Where each of these objects leaves the list that `recommend` would answer, and why."""
         profile = self._profile(request.profile)
         attributes = self._checked(request.user, request.context)
-        stages = self._domain.stages
+        stages, rank_task = self._domain.stages, self._bundle.rank
+        quotas = None if rank_task is None else rank_task.quotas
         with self._lock:
+            self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
             query = self._query(request, now_s)
-            candidates = gather(query, stages, self._report)
-            apply_filters(query, stages, candidates)
-            trace = Trace.of(query, stages, candidates, object_ids)
+            candidates = gather(query, stages, self._report, quotas)
+            apply_filters(query, stages, candidates, quotas)
+            trace = Trace.of(query, stages, candidates, object_ids, quotas)
             objects = np.concatenate([trace.scored, trace.others])
-            batch = self._read(query.user, objects, request.context, now_s, attributes)
-        probabilities = self._predict(batch, profile).probabilities
+            batch = self._ranking_batch(query, objects, now_s, attributes)
+        probabilities = self._predict(self._ranker, batch, profile).probabilities
         with self._lock:
             slate = rank(query, stages.rerankers, candidates, probabilities[: len(trace.scored)])
             return trace.told(slate, probabilities)
@@ -246,12 +263,33 @@ class DomainEngine:
                 self._state.objects.string(int(i)) for i in np.flatnonzero(members) if i != NOBODY
             )
 
-    def _predict(self, batch: FeatureBatch, profile: Profile) -> EnsemblePrediction:
+    def _predict(
+        self, ensemble: Ensemble, batch: FeatureBatch, profile: Profile
+    ) -> EnsemblePrediction:
         """Score outside the lock; what a member could not score is reported, not hidden."""
-        prediction = self._bundle.ensemble.predict(batch, profile)
+        prediction = ensemble.predict(batch, profile)
         for member, rows in prediction.non_finite.items():
             self._report(member, ArithmeticError(f"{rows} of {len(batch)} logits are not finite"))
         return prediction
+
+    @property
+    def _ranker(self) -> Ensemble:
+        """What ranks candidates: the rank task, or Score's ensemble in bundles without one."""
+        rank_task = self._bundle.rank
+        return self._bundle.ensemble if rank_task is None else rank_task.ensemble
+
+    def _ranking_batch(
+        self,
+        query: Query,
+        objects: NDArray[np.int32],
+        now_s: float,
+        attributes: Mapping[str, str | float],
+    ) -> FeatureBatch:
+        """What the ranker sees of candidates (n,)."""
+        if self._bundle.rank is None:
+            return self._read(query.user, objects, query.request.context, now_s, attributes)
+        sources = self._domain.stages.sources
+        return candidate_batch(query, sources, self._columns, objects, self._report, attributes)
 
     def _read(
         self,

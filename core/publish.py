@@ -15,12 +15,16 @@ import numpy as np
 from core.bundle import write_bundle
 from core.content import ContentVectors
 from core.domain import Domain, StoredGenre
-from core.engine import GENRE, RETRIEVAL, SCORE, STATE
+from core.engine import GENRE, RANK, RETRIEVAL, SCORE, STATE
 from core.ensemble import Ensemble
+from core.errors import NotEnoughDataError
 from core.examples import ExampleTable, replay_examples
 from core.log import ClockKind, EventLog
 from core.models import RECIPES, Compute
 from core.models.base import Progress
+from core.ranking.lists import ListCollector, ListTable
+from core.ranking.settings import LISTS
+from core.ranking.task import FittedRank, fit_rank_task
 from core.retrieval.index import fit_retrieval
 from core.scratch import Scratch
 from core.state.state import State
@@ -40,6 +44,8 @@ class Evaluated:
     fitted: Fitted
     """As of the begin of the test block."""
     evaluation: Evaluation
+    lists: ListTable | None = None
+    """Candidate lists of the past, where they were asked for and the log is long enough."""
 
 
 def evaluate_log(
@@ -52,14 +58,18 @@ def evaluate_log(
     progress: Progress | None = None,
     scratch: Scratch | None = None,
     content: ContentVectors | None = None,
+    with_lists: bool = False,
 ) -> Evaluated:
     """Replay, fit as of the begin of the test block, score the block once.
+
+    `with_lists` has candidate lists made on the way, which `publish` fits the rank task on.
 
     Features that are too large for memory go to `scratch`, where one is given. Content vectors,
     where there are any, become features; `publish` puts them into the bundle with the state.
     """
     schema = domain.schema.with_content(None if content is None else content.space)
     state = State(schema, log.label_rule.horizon_s, domain.tie_rule)
+    collector = list_collector(domain, log, recipe, seed=seed) if with_lists else None
     table = replay_examples(
         log,
         state,
@@ -69,10 +79,47 @@ def evaluate_log(
         progress=progress,
         scratch=scratch,
         content=content,
+        observer=collector,
     )
     trainers = RECIPES[recipe.trainers](compute)
     fitted = fit_as_of(table, recipe.test_start, recipe, trainers, seed=seed, progress=progress)
-    return Evaluated(state, table, fitted, evaluate(log, table, fitted.ensemble, recipe, seed=seed))
+    return Evaluated(
+        state,
+        table,
+        fitted,
+        evaluate(log, table, fitted.ensemble, recipe, seed=seed),
+        None if collector is None else collector.table(),
+    )
+
+
+def list_collector(domain: Domain, log: EventLog, recipe: Recipe, *, seed: int) -> ListCollector:
+    """Makes the lists of a training run; a source that fails there fails the run."""
+
+    def raise_it(source: str, error: Exception) -> None:
+        raise RuntimeError(f"source {source} failed on the log: {error}") from error
+
+    return ListCollector(log, domain.stages, LISTS[recipe.trainers], seed=seed, report=raise_it)
+
+
+def rank_task(
+    domain: Domain,
+    lists: ListTable | None,
+    recipe: Recipe,
+    compute: Compute,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+) -> FittedRank | None:
+    """The rank task of a log's lists; None where there are too few to learn from."""
+    if lists is None:
+        return None
+    try:
+        return fit_rank_task(
+            lists, recipe, LISTS[recipe.trainers], RECIPES[recipe.trainers](compute),
+            source_limit=domain.stages.source_limit, seed=seed, progress=progress,
+        )  # fmt: skip
+    except NotEnoughDataError:
+        return None
 
 
 def publish(
@@ -121,6 +168,11 @@ def publish(
         SCORE: final.ensemble.save,
         RETRIEVAL: retrieval.save,
     }
+    rank = rank_task(
+        domain, evaluated.lists, recipe, compute, seed=seed, progress=_of_publication(progress)
+    )
+    if rank is not None:
+        parts[RANK] = rank.task.save
     if genre is None and domain.genre is not None:
         genre = domain.genre.build(
             sounds=None, seed=seed, progress=lambda done: report("genre model", done)
@@ -143,6 +195,7 @@ def publish(
                 "iterations": dict(final.iterations),
                 "stacks": _stacks(final.ensemble),
             },
+            "rank": None if rank is None else rank.to_json(),
             "commit": commit,
             "libraries": {name: distribution_version(name) for name in LIBRARIES},
             "python": sys.version.split()[0],

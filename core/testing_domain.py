@@ -81,7 +81,9 @@ def publish_small(
     By default that happens at the log's end.
     """
     domain = SMALL_DOMAIN
-    evaluated = evaluate_log(domain, log, domain.recipe, ONE_THREAD, seed=seed, content=content)
+    evaluated = evaluate_log(
+        domain, log, domain.recipe, ONE_THREAD, seed=seed, content=content, with_lists=True
+    )
     directory = publish(
         domain,
         log,

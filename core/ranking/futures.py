@@ -10,69 +10,76 @@ from numpy.typing import NDArray
 from core.log import INTERACTIONS, ClockKind, EventLog
 
 DAY_S = 86400.0
+"""A session, where a user's clock counts sessions."""
 
 
 @dataclass(frozen=True)
 class Futures:
-    """A log's interactions by user.
+    """A log's interactions by user, m of them.
 
     Attributes:
-        log: the log.
-        rows: (m,) rows of interactions, by user, in log order within a user.
-        start: (users + 1,) where each user's rows begin.
-        end_s: (users,) on each user's own clock, up to when everything is known.
+        rows: (m,) rows of the log, by user, in log order within a user.
+        objects: (m,) their objects, as indices of the log.
+        moment_s: (m,) when, on the user's own clock; events of a session share its begin.
+        start: (users + 1,) where each user's interactions begin.
+        end_s: (users,) up to when all that a user did is known, on their own clock.
+        counts_sessions: whether the users' clocks count sessions.
+        time_s: (n,) the log's clock.
     """
 
-    log: EventLog
     rows: NDArray[np.intp]
+    objects: NDArray[np.int32]
+    moment_s: NDArray[np.float64]
     start: NDArray[np.intp]
     end_s: NDArray[np.float64]
+    counts_sessions: bool
+    time_s: NDArray[np.float64]
 
     @classmethod
     def of(cls, log: EventLog) -> Futures:
         """Of all users of a log."""
         taken = np.flatnonzero(np.isin(log.outcome, [str(outcome) for outcome in INTERACTIONS]))
         rows = taken[np.argsort(log.user_index[taken], kind="stable")]
-        start = np.searchsorted(log.user_index[rows], np.arange(len(log.users) + 1))
+        users = log.user_index[rows]
+        start = np.searchsorted(users, np.arange(len(log.users) + 1))
+        moment_s = log.user_time_s[rows]
         end_s = np.full(len(log.users), float(log.time_s[-1]))
-        if log.clock is ClockKind.SESSIONS:
-            last = rows[np.maximum(start[1:] - 1, 0)]
-            end_s = _session_starts(log, rows, start, log.user_time_s[last]) + DAY_S
-        return cls(log, rows, start, end_s)
+        counts_sessions = log.clock is ClockKind.SESSIONS
+        if counts_sessions and len(rows):
+            # A user's first event begins their first session.
+            first = moment_s[np.minimum(start[:-1], len(rows) - 1)][users]
+            moment_s = first + DAY_S * np.floor((moment_s - first) / DAY_S + 1e-6)
+            end_s = moment_s[np.maximum(start[1:] - 1, 0)] + DAY_S
+        return cls(
+            rows, log.object_index[rows], moment_s, start, end_s, counts_sessions, log.time_s
+        )
 
     def active(self, row: int) -> NDArray[np.int64]:
-        """(m,) users who took something before a row."""
-        first = self.rows[np.minimum(self.start[:-1], len(self.rows) - 1)]
-        return np.flatnonzero((np.diff(self.start) > 0) & (first < row))
+        """Users who took something before a row, rising."""
+        users = np.flatnonzero(np.diff(self.start) > 0)
+        return users[self.rows[self.start[users]] < row]
 
-    def now_s(self, row: int, users: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(m,) the moment just before a row, on the clock of each of these active users.
+    def now_s(self, user: int, row: int) -> float:
+        """The moment just before a row, on the clock of an active user.
 
-        Where clocks count sessions, the next session is about to begin.
+        Where clocks count sessions, the user's next session is about to begin.
         """
-        if self.log.clock is not ClockKind.SESSIONS:
-            return np.full(len(users), float(self.log.time_s[row]))
-        last = np.array([self._split(user, row) for user in users], np.intp) - 1
-        whole = _session_starts(self.log, self.rows, self.start, None)
-        return whole[users] + DAY_S * (
-            1.0 + np.floor((self.log.user_time_s[self.rows[last]] - whole[users]) / DAY_S + 1e-6)
-        )
+        if not self.counts_sessions:
+            return float(self.time_s[row])
+        return float(self.moment_s[self._split(user, row) - 1]) + DAY_S
 
     def taken(self, user: int, row: int, until_s: float) -> NDArray[np.int32]:
-        """Distinct objects that a user took from a row on, before `until_s` on their clock.
+        """Distinct objects (indices of the log) that a user took from a row on, up to a moment.
 
-        At the very moment still counts, but where clocks count sessions: another begins there.
+        What is taken at the very moment counts, but where clocks count sessions: there the next
+        session begins.
         """
-        rows = self.rows[self._split(user, row) : self.start[user + 1]]
-        side = "left" if self.log.clock is ClockKind.SESSIONS else "right"
-        within = (
-            np.searchsorted(self.log.user_time_s[rows], until_s - 1e-6, side)
-            if (self.log.clock is ClockKind.SESSIONS)
-            else np.searchsorted(self.log.user_time_s[rows], until_s, side)
-        )
-        return np.unique(self.log.object_index[rows[:within]])
+        first = self._split(user, row)
+        moments = self.moment_s[first : self.start[user + 1]]
+        within = moments < until_s if self.counts_sessions else moments <= until_s
+        return np.unique(self.objects[first : first + int(np.count_nonzero(within))])
 
     def _split(self, user: int, row: int) -> int:
-        """The place in `rows` of the user's first interaction at or after a row."""
-        start, stop = self.start[user], self.start[user + 1]
-        return int(start + np.searchsorted(self.rows[start:stop], row))
+        """The place of the user's first interaction at or after a row."""
+        own = self.rows[self.start[user] : self.start[user + 1]]
+        return int(self.start[user] + np.searchsorted(own, row))

@@ -24,7 +24,7 @@ class Query:
     """Index of the user, NOBODY for a new one."""
     now_s: float
     user_now_s: float
-    """Now on the user's own clock; `now_s` in service."""
+    """Now on the user's own clock, which logs may keep; live it is `now_s`."""
     pool: NDArray[np.bool_] | None
     """(n_objects,) members of the requested pool, or None for all objects."""
 
@@ -53,7 +53,7 @@ class Source(Protocol):
 
 @runtime_checkable
 class Scoring(Protocol):
-    """What a source that can say something of any object implements beside `Source`."""
+    """What the ranker may ask of candidates beside their features; a `Source` may be one too."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -61,9 +61,9 @@ class Scoring(Protocol):
         ...
 
     def scores(self, query: Query, objects: NDArray[np.int32]) -> NDArray[np.float32]:
-        """(n, len(columns)) what the source says of any objects (n,) on its own scale.
+        """(n, len(columns)) what it says of any objects, proposed by it or not, on its own scale.
 
-        Each independent of the others; NaN where it says nothing.
+        Each row is independent of the other objects; NaN where it says nothing.
         """
         ...
 
@@ -104,4 +104,4 @@ class Stages:
     filters: tuple[Filter, ...]
     rerankers: tuple[Reranker, ...]
     source_limit: int = 200
-    """Most candidates of one source."""
+    """Most candidates of one source; the quotas that a bundle has learned lie below it."""

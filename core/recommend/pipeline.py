@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,14 +28,21 @@ class Candidates:
     """object -> who proposed it"""
     reasons: dict[int, list[str]]
     fallbacks: list[str]
-    proposed: list[NDArray[np.int32]] = field(default_factory=list)
-    """What each source proposed, best first."""
+    proposed: dict[str, NDArray[np.int32]] = field(default_factory=dict)
+    """source -> what it proposed, best first"""
     removed: dict[int, str] = field(default_factory=dict)
     """object -> the stage that removed it"""
 
 
-def gather(query: Query, stages: Stages, report: SinkReport) -> Candidates:
+def gather(
+    query: Query,
+    stages: Stages,
+    report: SinkReport,
+    quotas: Mapping[str, int] | None = None,
+) -> Candidates:
     """Run the sources, or take the candidates that the request names.
+
+    `quotas` say how many proposals of each source count, the stages' limit where they do not.
 
     Sources fail open: one that raises or breaks its contract is left out, reported and named among
     the fallbacks.
@@ -48,16 +55,18 @@ def gather(query: Query, stages: Stages, report: SinkReport) -> Candidates:
         named = {obj: ["request"] for obj in objects}
         return Candidates(np.array(objects, np.int32), named, {}, fallbacks)
     found = Candidates(np.zeros(0, np.int32), {}, {}, [])
-    limit = asked_of_sources(query, stages)
     for source in stages.sources:
+        asked = asked_of(query, source.name, stages, quotas)
+        if not asked:
+            continue
         try:
-            proposals = source.propose(query, limit)
+            proposals = source.propose(query, asked)
             _check_proposals(query, proposals)
         except Exception as error:
             report(source.name, error)
             found.fallbacks.append(f"source {source.name} failed")
             continue
-        found.proposed.append(proposals.objects)
+        found.proposed[source.name] = proposals.objects
         for i, obj in enumerate(proposals.objects.tolist()):
             found.sources.setdefault(obj, []).append(source.name)
             if proposals.reasons:
@@ -68,17 +77,29 @@ def gather(query: Query, stages: Stages, report: SinkReport) -> Candidates:
     return found
 
 
-def asked_of_sources(query: Query, stages: Stages) -> int:
-    """How many proposals each source is asked for: its limit, and what the filters may take.
+def asked_of(
+    query: Query, source: str, stages: Stages, quotas: Mapping[str, int] | None = None
+) -> int:
+    """How many proposals a source is asked for: its limit, and what the filters may take.
 
-    A listener of thousands of tracks, or a caller who excludes all that is popular, must not be
+    None where its limit is 0. A listener of thousands of tracks, or a caller who excludes all that is popular, must not be
     left with an empty list.
     """
+    limit = _limit(source, stages, quotas)
     met = query.state.arrays.users.counts[query.user, DISTINCT]
-    return stages.source_limit + len(query.request.exclude_ids) + int(met)
+    return limit and limit + len(query.request.exclude_ids) + int(met)
 
 
-def apply_filters(query: Query, stages: Stages, candidates: Candidates) -> None:
+def _limit(source: str, stages: Stages, quotas: Mapping[str, int] | None) -> int:
+    return stages.source_limit if quotas is None else quotas.get(source, stages.source_limit)
+
+
+def apply_filters(
+    query: Query,
+    stages: Stages,
+    candidates: Candidates,
+    quotas: Mapping[str, int] | None = None,
+) -> None:
     """Take out what any filter refuses, then what lies beyond a source's limit, remembering why.
 
     A filter that raises fails the call.
@@ -91,8 +112,8 @@ def apply_filters(query: Query, stages: Stages, candidates: Candidates) -> None:
         candidates.objects = candidates.objects[keep]
     if candidates.proposed:
         best = [
-            proposed[np.isin(proposed, candidates.objects)][: stages.source_limit]
-            for proposed in candidates.proposed
+            proposed[np.isin(proposed, candidates.objects)][: _limit(name, stages, quotas)]
+            for name, proposed in candidates.proposed.items()
         ]
         within = np.isin(candidates.objects, np.concatenate(best))
         for obj in candidates.objects[~within].tolist():

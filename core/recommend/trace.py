@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.fates import Fate, SourcePlace, Stage, WhyNot
 from core.recommend.contracts import Query, Stages
-from core.recommend.pipeline import BEYOND_LIMIT, Candidates, asked_of_sources
+from core.recommend.pipeline import BEYOND_LIMIT, Candidates, asked_of
 from core.requests import Slate
 from core.state.state import NOBODY
 
@@ -39,7 +39,12 @@ class Trace:
 
     @classmethod
     def of(
-        cls, query: Query, stages: Stages, candidates: Candidates, object_ids: Sequence[str]
+        cls,
+        query: Query,
+        stages: Stages,
+        candidates: Candidates,
+        object_ids: Sequence[str],
+        quotas: Mapping[str, int] | None = None,
     ) -> Trace:
         """Look into the sources and ask the filters; `candidates` have passed the filters.
 
@@ -54,7 +59,7 @@ class Trace:
             candidates,
             names,
             objects,
-            _places(query, stages, candidates, known),
+            _places(query, stages, candidates, known, quotas),
             _refusals(query, stages, known),
             scored,
             known[~np.isin(known, scored)],
@@ -163,14 +168,18 @@ class _Field:
 
 
 def _places(
-    query: Query, stages: Stages, candidates: Candidates, known: NDArray[np.int32]
+    query: Query,
+    stages: Stages,
+    candidates: Candidates,
+    known: NDArray[np.int32],
+    quotas: Mapping[str, int] | None,
 ) -> dict[int, tuple[SourcePlace, ...]]:
     """For each object, its place in every source; nothing where the request names candidates."""
     found: dict[int, list[SourcePlace]] = {obj: [] for obj in known.tolist()}
-    asked = asked_of_sources(query, stages)
     for source in () if query.request.candidate_ids else stages.sources:
+        asked = asked_of(query, source.name, stages, quotas)
         try:
-            proposals = source.propose(query, WIDER * asked)
+            proposals = source.propose(query, WIDER * (asked or stages.source_limit))
         except Exception:  # noqa: S112 - it failed in the run too, which has reported it
             continue
         place_of = {obj: place for place, obj in enumerate(proposals.objects.tolist(), 1)}

@@ -57,12 +57,16 @@ LEARNER = 9
 UV_COUNT, UV_LABEL_N, UV_LABEL_SUM, UV_LIKING, UV_REPEATS, UV_DECAYED = range(6)
 UV_MEAN = 6  # of an effect; what labels took off its variance stands after it
 UV_WIDTH = 8
-UO_COUNT, UO_OPINION, UO_SKIPS = range(3)
+UO_COUNT, UO_OPINION, UO_SKIPS, UO_DECAYED = range(4)
+UO_WIDTH = UO_DECAYED + 2
+"""From UO_DECAYED on, meetings decayed as of UO_LAST by `Shape.past_half_lives`."""
 OC_COUNT = 0
 # Columns of PairTable marks. Moments are whole seconds since the state's origin (`whole_s`); the
-# pending label of a pair is its slot + 1, 0 if it has none.
+# pending label of a pair is its slot + 1, 0 if it has none. UO_BEFORE is the object that the user
+# had first met before this one, 0 if none.
 UV_LAST, UV_LABEL_TIME, UV_FIRST = range(3)
-UO_LAST, UO_PENDING = range(2)
+UO_LAST, UO_PENDING, UO_FIRST, UO_BEFORE = range(4)
+UO_MARKS = 4
 
 # Entries of `Totals.numbers`; the last two are the lengths of the longest frozen vectors, of
 # objects and of main facet values.
@@ -107,6 +111,9 @@ class Users(NamedTuple):
     """(n,) the moment of `recent`, whole seconds since the origin on the user's clock."""
     weights: NDArray[np.float32]
     """(n, WEIGHTS) of the online learner, see `core.state.learning`."""
+    newest: NDArray[np.int32]
+    """(n,) the object that the user first met latest: from it UO_BEFORE leads to every object that
+    the user has met, see `core.state.own_past`."""
 
 
 class Objects(NamedTuple):
@@ -175,6 +182,8 @@ class Shape(NamedTuple):
     main_facet: NDArray[np.int64]
     """(1,) its place among the facets."""
     half_lives: NDArray[np.float64]
+    past_half_lives: NDArray[np.float64]
+    """(2,) the two longest of them, the longest last; the same twice where there is but one."""
     outcome_half_life: NDArray[np.float64]
     """(1,)"""
     taste_half_life: NDArray[np.float64]
@@ -251,6 +260,7 @@ def new_arrays(schema: Schema, shape: Shape) -> StateArrays:
             np.zeros((0, LATENT + 1)),
             np.zeros(0, np.int64),
             np.zeros((0, WEIGHTS), np.float32),
+            np.zeros(0, np.int32),
         ),
         objects=Objects(
             np.zeros((0, width)),
@@ -278,7 +288,7 @@ def new_arrays(schema: Schema, shape: Shape) -> StateArrays:
             np.zeros(3, np.int64),
         ),
         user_value=new_pair_table(UV_WIDTH, 3),
-        user_object=new_pair_table(3, 2),
+        user_object=new_pair_table(UO_WIDTH, UO_MARKS),
         object_context=new_pair_table(1, 0),
     )
 

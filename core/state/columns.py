@@ -25,6 +25,8 @@ class Family(StrEnum):
     CATALOGUE = "catalogue"
     ONLINE = "online"
     CONTENT = "content"
+    SOURCE = "source"
+    """What a source of candidates says of an object: the rank task alone sees it."""
     CONTEXT = "context"
     """What the request itself says of its circumstances; what the past says of them belongs to
     the family that counted it."""

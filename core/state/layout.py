@@ -32,13 +32,15 @@ def shape_of(schema: Schema) -> Shape:
     """What the kernels must know of the schema."""
     fields = category_fields(schema.object)
     starts = np.concatenate([[0], np.cumsum([f.max_values for f in fields])]).astype(np.int64)
+    half_lives = np.array(schema.half_lives_s)
     main = next(i for i, f in enumerate(fields) if f.name == schema.main_facet)
     return Shape(
         facet_start=starts[: len(schema.facets) + 1].copy(),
         slot_start=starts,
         main_slot=starts[main : main + 1].copy(),
         main_facet=np.array([main]),
-        half_lives=np.array(schema.half_lives_s),
+        half_lives=half_lives,
+        past_half_lives=np.sort(np.resize(half_lives, max(len(half_lives), 2)))[-2:],
         outcome_half_life=np.array([schema.outcome_half_life_s]),
         taste_half_life=np.array([schema.taste_half_life_s]),
         effect_variances=np.array(astuple(schema.effect_variances)),

@@ -21,11 +21,9 @@ from core.state.arrays import (
     CODE,
     LAST_TIME,
     MET,
-    ORIGIN,
     RECENT,
     TIE_GROUP,
     UO_COUNT,
-    UO_LAST,
     UO_OPINION,
     VERSION,
     load_arrays,
@@ -38,7 +36,7 @@ from core.state.columns import Columns, FeatureBatch
 from core.state.content import with_content_rows
 from core.state.families.static import write_numbers
 from core.state.folding import vectors_by_facets
-from core.state.hashing import find, pair_key, read_column
+from core.state.hashing import read_column
 from core.state.layout import (
     OBJECT_ID,
     USER_ID,
@@ -47,6 +45,7 @@ from core.state.layout import (
     number_fields,
     shape_of,
 )
+from core.state.own_past import OwnPast, last_met_s, read_own_objects, read_own_past
 from core.state.reading import read_batch, seen_code
 from core.state.replaying import LogArrays
 from core.state.vocabulary import Vocabulary
@@ -318,14 +317,18 @@ class State:
         out: NDArray[np.float32] = read_column(self.arrays.user_object, user, objects, UO_OPINION)
         return out
 
+    def own_objects(self, user: int) -> NDArray[np.int32]:
+        """(m,) every object that the user has interacted with, the one first met latest first."""
+        out: NDArray[np.int32] = read_own_objects(self.arrays, user)
+        return out
+
+    def own_past(self, user: int, objects: NDArray[np.int32], user_time_s: float) -> OwnPast:
+        """How often and when the user met each of these objects (n,), on the user's own clock."""
+        return read_own_past(self.arrays, user, objects, user_time_s)
+
     def last_met_s(self, user: int, objects: NDArray[np.int32]) -> NDArray[np.float64]:
         """(n,) moments of the last meetings, on the user's own clock; -inf never met."""
-        table, out = self.arrays.user_object, np.full(len(objects), -np.inf)
-        for i, obj in enumerate(objects.tolist()):
-            pair = find(table, pair_key(user, obj))
-            if pair >= 0 and table.rows[pair, UO_COUNT] > 0.0:
-                out[i] = self.arrays.totals.numbers[ORIGIN] + table.marks[pair, UO_LAST]
-        return out
+        return last_met_s(self.arrays, user, objects)
 
     def recent_objects(self, user: int) -> NDArray[np.int32]:
         """(at most RECENT,) the latest objects met or liked, latest first, without repeats."""

@@ -64,6 +64,7 @@ from core.state.fetching import fetch_event, hint
 from core.state.folding import match_now, meet_lately, meet_main_facet, meet_object, pull
 from core.state.hashing import PairTable, find_or_add, pair_key
 from core.state.learning import learn
+from core.state.own_past import meet_own
 from core.state.pending import pop, push
 
 INTERACTION, LIKE, DISLIKE, UNLIKE, SKIP = range(5)
@@ -230,8 +231,7 @@ def interact(
     weight = 1.0 - decay(now - marks[UO_LAST], fading) * repeats
     meet_lately(user, s.objects.vector[obj], now, weight, fading, s.users)
     meet_content(user, obj, now, fading, s.content)
-    met[UO_COUNT] += 1.0
-    marks[UO_LAST] = now
+    meet_own(user, obj, now, met, marks, s.users.newest, s.shape.past_half_lives)
     _remember(s.users.trail[user], obj)
     s.objects.tags[obj, VERSION] += 1
     s.totals.numbers[EVENTS] += 1.0

@@ -83,7 +83,9 @@ def _prepare(place: Path, events: int, seed: int, report: Report) -> EventLog:
     report("read the log", 1.0)
     recipe = replace(music.recipe, trainers="quick")
     compute = compute_on(Device.CPU)
-    evaluated = evaluate_log(music, log, recipe, compute, seed=seed, progress=report)
+    evaluated = evaluate_log(
+        music, log, recipe, compute, seed=seed, progress=report, with_lists=True
+    )
     publish(
         music,
         log,

@@ -47,6 +47,8 @@ def read_and_measure(
     scratch: Path | None,
     content: Path | None,
     report: Report,
+    *,
+    with_lists: bool = False,
 ) -> tuple[EventLog, Evaluated]:
     """Read a log and evaluate the recipe on it; what the machine lacks is found out first."""
     compute, room = compute_on(device), scratch_in(scratch)
@@ -63,6 +65,7 @@ def read_and_measure(
         progress=report,
         scratch=room,
         content=vectors,
+        with_lists=with_lists,
     )
 
 
@@ -95,7 +98,7 @@ def train(
         # First of all: a library that cannot be used is refused before hours of training.
         genre = None if sounds is None else genre_of(chosen, sounds, seed)
         log, evaluated = read_and_measure(
-            chosen, data, log_format, steps, device, seed, scratch, content, report
+            chosen, data, log_format, steps, device, seed, scratch, content, report, with_lists=True
         )
         directory = publish(
             chosen,

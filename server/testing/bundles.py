@@ -109,7 +109,9 @@ def train_tiny_bundle(
     genre = None
     if sounds is not None and domain.genre is not None:
         genre = domain.genre.build(sounds=sounds, seed=seed, progress=None)
-    evaluated = evaluate_log(domain, log, recipe, compute, seed=seed, content=content)
+    evaluated = evaluate_log(
+        domain, log, recipe, compute, seed=seed, content=content, with_lists=True
+    )
     directory = publish(
         domain,
         log,

@@ -78,7 +78,9 @@ def bundle(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     compute = Compute(threads=1)
-    evaluated = evaluate_log(domain, log, domain.recipe, compute, seed=0, content=content)
+    evaluated = evaluate_log(
+        domain, log, domain.recipe, compute, seed=0, content=content, with_lists=True
+    )
     return publish(
         domain,
         log,

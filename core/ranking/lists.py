@@ -1,0 +1,176 @@
+"""Candidate lists of the past: what the pipeline would have ranked then, and what was taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.examples import ExampleTable
+from core.log import EventLog
+from core.models.base import drawn
+from core.ranking.futures import Futures
+from core.ranking.quotas import FoundPlaces, places_of
+from core.ranking.settings import ListSettings
+from core.recommend.candidate_features import Report, candidate_batch, rank_columns
+from core.recommend.contracts import Query, Stages
+from core.recommend.pipeline import apply_filters, gather
+from core.requests import RecommendRequest, UserRef
+from core.retrieval.index import Retrieval, fit_retrieval
+from core.state.columns import Columns, FeatureBatch
+from core.state.state import State
+
+
+@dataclass(frozen=True)
+class ListTable:
+    """Candidate examples of many lists.
+
+    Attributes:
+        examples: what was taken and a share of the rest, list after list.
+        list_index: (n,) the list of each example.
+        negative_share: which share of the candidates not taken was kept, at random: a model of
+            these examples is too sure by the logarithm of it.
+        found: where the sources had what was taken.
+    """
+
+    examples: ExampleTable
+    list_index: NDArray[np.intp]
+    negative_share: float
+    found: FoundPlaces
+
+
+class ListCollector:
+    """An observer of a replay that makes lists at past moments, as a server would have then.
+
+    The label of a candidate is whether the user took it within the label rule's horizon, which has
+    passed when the log ends.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        stages: Stages,
+        settings: ListSettings,
+        *,
+        seed: int,
+        report: Report,
+    ) -> None:
+        self._log = log
+        self._stages = stages
+        self._settings = settings
+        self._seed = seed
+        self._report = report
+        self._futures = Futures.of(log)
+        self._horizon_s = log.label_rule.horizon_s
+        self._sources = tuple(source.name for source in stages.sources)
+        self._of_log: NDArray[np.int32] | None = None
+        self._state_columns: Columns | None = None
+        self._parts: list[_Part] = []
+        self._places: list[NDArray[np.int32]] = []
+
+    def rows(self, log: EventLog, base: int) -> NDArray[np.intp]:
+        """Moments at equal distances from the base period's end to the last whose lists mature."""
+        last_s = log.time_s[-1] - (0.0 if self._futures.counts_sessions else self._horizon_s)
+        last = int(np.searchsorted(log.time_s, last_s, side="right")) - 1
+        if last <= base:
+            return np.zeros(0, np.intp)
+        rows = np.linspace(base, last, self._settings.moments + 1)[1:].astype(np.intp)
+        return np.unique(np.searchsorted(log.tie_group, log.tie_group[rows], side="left"))
+
+    def look(self, state: State, row: int) -> None:
+        """Make the lists of one moment."""
+        chosen = self._chosen(row)
+        if not len(chosen):
+            return
+        if self._of_log is None:
+            ids = self._log.objects.ids
+            self._of_log = np.array([state.objects.get(i) for i in ids], np.int32)
+            self._state_columns = state.columns
+        retrieval = fit_retrieval(state, self._seed)
+        for user in chosen.tolist():
+            self._make(state, retrieval, user, row)
+
+    def _chosen(self, row: int) -> NDArray[np.int64]:
+        """Users whose list of this moment matures within the log, at most a moment's share."""
+        users = self._futures.active(row)
+        now_s = np.array([self._futures.now_s(user, row) for user in users.tolist()])
+        users = users[now_s + self._horizon_s <= self._futures.end_s[users]]
+        share = self._settings.lists // self._settings.moments
+        if len(users) > share:
+            generator = drawn(self._seed, "lists", row)
+            users = np.sort(generator.choice(users, share, replace=False))
+        return users
+
+    def _make(self, state: State, retrieval: Retrieval, user: int, row: int) -> None:
+        assert self._of_log is not None
+        assert self._state_columns is not None
+        user_now_s = self._futures.now_s(user, row)
+        taken_rows = self._futures.taken(user, row, user_now_s + self._horizon_s)
+        user_id = self._log.users.ids[user]
+        query = Query(
+            request=RecommendRequest(UserRef(user_id), size=0),
+            state=state,
+            retrieval=retrieval,
+            user=state.users.get(user_id),
+            now_s=float(self._log.time_s[row]),
+            user_now_s=user_now_s,
+            pool=None,
+        )
+        candidates = gather(query, self._stages, self._report)
+        apply_filters(query, self._stages, candidates)
+        taken = np.sort(self._of_log[taken_rows])
+        self._places.append(places_of(candidates.proposed, self._sources, taken))
+        labels = np.isin(candidates.objects, taken)
+        lucky = drawn(self._seed, "negatives", row, user).random(len(labels))
+        kept = labels | (lucky < self._settings.negative_share)
+        objects = candidates.objects[kept]
+        batch = candidate_batch(
+            query, self._stages.sources, self._state_columns, objects, self._report
+        )
+        self._parts.append(_Part(batch, labels[kept].astype(np.int8), user, row, objects))
+
+    def table(self) -> ListTable | None:
+        """All lists; None where no list of the past has matured."""
+        if not self._parts or self._state_columns is None:
+            return None
+        sizes = [len(part.labels) for part in self._parts]
+        columns = rank_columns(self._state_columns, self._stages.sources)
+        features = FeatureBatch(
+            columns,
+            np.concatenate([part.batch.numbers for part in self._parts]),
+            np.concatenate([part.batch.codes for part in self._parts]),
+        )
+        rows = np.repeat([part.row for part in self._parts], sizes)
+        users = np.repeat([part.user for part in self._parts], sizes)
+        time_s = self._log.time_s[rows]
+        span_s = float(self._log.time_s[-1] - self._log.time_s[0])
+        begin_s = float(self._log.time_s[0])
+        examples = ExampleTable(
+            features=features,
+            labels=np.concatenate([part.labels for part in self._parts]),
+            position=np.minimum((time_s - begin_s) / span_s, np.nextafter(1.0, 0.0)),
+            # Only lists that have matured are made; those of session clocks are split by user.
+            matures_position=np.minimum((time_s + self._horizon_s - begin_s) / span_s, 1.0),
+            row=rows,
+            user=users.astype(np.int32),
+            object=np.concatenate([part.objects for part in self._parts]),
+            inner_by_user=self._log.label_rule.inner_by_user,
+        )
+        return ListTable(
+            examples,
+            np.repeat(np.arange(len(sizes)), sizes),
+            self._settings.negative_share,
+            FoundPlaces(self._sources, np.concatenate(self._places)),
+        )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The kept candidates of one list."""
+
+    batch: FeatureBatch
+    labels: NDArray[np.int8]
+    user: int
+    row: int
+    objects: NDArray[np.int32]

@@ -1,0 +1,28 @@
+"""Which lists of the past the rank task learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ListSettings:
+    """How many lists are made, and what is kept of them."""
+
+    moments: int = 8
+    """Moments at which lists are made; what sources look up is fitted anew at each."""
+    lists: int = 8000
+    """Lists at most, over all moments."""
+    negative_share: float = 0.15
+    """Share of a list's candidates that were not taken which is kept, drawn at random."""
+    proposals: int = 600
+    """What the learned quotas of all sources may add up to."""
+
+
+LISTS: Mapping[str, ListSettings] = {
+    "standard": ListSettings(),
+    "quick": ListSettings(moments=4, lists=1600, proposals=400),
+    "tiny": ListSettings(moments=3, lists=240, negative_share=0.3, proposals=200),
+}
+"""By the name of the member settings that go with them."""
