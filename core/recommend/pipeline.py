@@ -82,8 +82,8 @@ def asked_of(
 ) -> int:
     """How many proposals a source is asked for: its limit, and what the filters may take.
 
-    None where its limit is 0. A listener of thousands of tracks, or a caller who excludes all that is popular, must not be
-    left with an empty list.
+    A listener of thousands of tracks, or a caller who excludes all that is popular, must not be
+    left with an empty list. A source of limit 0 is not asked.
     """
     limit = _limit(source, stages, quotas)
     met = query.state.arrays.users.counts[query.user, DISTINCT]

@@ -14,6 +14,7 @@ from encore_client.errors import (
     UnknownNameError,
     UnsupportedError,
 )
+from encore_client.fates import FateStage, ObjectFate, SourcePlace, WhyNot
 from encore_client.options import (
     NO_RETRIES,
     ClientOptions,
@@ -32,6 +33,7 @@ from encore_client.types import (
     GenreNeighbors,
     GenreProbability,
     GenreStatus,
+    ListMode,
     MemberContribution,
     Outcome,
     Profile,
@@ -60,6 +62,7 @@ __all__ = [
     "EventDetails",
     "Explanation",
     "Failure",
+    "FateStage",
     "FeatureContribution",
     "FeatureContributions",
     "FeedbackEvent",
@@ -69,8 +72,10 @@ __all__ = [
     "GenreProbability",
     "GenreStatus",
     "InvalidRequestError",
+    "ListMode",
     "MemberContribution",
     "NotAllowedError",
+    "ObjectFate",
     "Outcome",
     "OverloadedError",
     "Profile",
@@ -83,9 +88,11 @@ __all__ = [
     "ServerUnavailableError",
     "ServingModel",
     "SoundTag",
+    "SourcePlace",
     "TrackNeighbor",
     "UnknownNameError",
     "UnsupportedError",
     "User",
+    "WhyNot",
     "__version__",
 ]

@@ -21,6 +21,18 @@ class Profile(StrEnum):
     """F-ELU-Net and LightGBM: less latency."""
 
 
+class ListMode(StrEnum):
+    """Where a first page of a ranked list comes from."""
+
+    UNSPECIFIED = "unspecified"
+    """The server's default: live."""
+    LIVE = "live"
+    """Ranked now."""
+    QUEUE = "queue"
+    """Read from the list that the server has stored for the user, without what they took or
+    disliked since; ranked now where there is none that will do."""
+
+
 class Outcome(StrEnum):
     """What an event says. A domain accepts some and names them when it refuses one."""
 
@@ -172,6 +184,8 @@ class RecommendOptions(TypedDict, total=False):
     """At most so many items of one artist; None is the domain's cap, 0 is no cap."""
     profile: Profile
     """Which members answer."""
+    list_mode: ListMode
+    """Whether a first page is ranked now or read from the user's stored list."""
 
 
 @dataclass(frozen=True)

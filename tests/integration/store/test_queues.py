@@ -99,7 +99,8 @@ def test_of_many_successors_at_once_exactly_one_comes_first(store: Store) -> Non
         thread.start()
     for thread in threads:
         thread.join()
-    assert store.queues.get(KEY) == queue(*won)
+    (winner,) = won
+    assert store.queues.get(KEY) == queue(winner)
     assert store.queues.version(KEY, "q0") == queue("q0")
 
 
