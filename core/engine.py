@@ -22,9 +22,11 @@ from core.explain import explain
 from core.fates import WhyNot
 from core.models import TRAINERS
 from core.ranking.task import RankTask
+from core.recommend.allowed import allowed_objects
 from core.recommend.candidate_features import candidate_batch, rank_columns
 from core.recommend.contracts import Query
-from core.recommend.pipeline import apply_filters, gather, rank
+from core.recommend.shortlist import shortlist
+from core.recommend.slate import rank
 from core.recommend.trace import Trace
 from core.requests import (
     FeedbackEvent,
@@ -37,6 +39,7 @@ from core.requests import (
 from core.retrieval.index import Retrieval
 from core.schema import Field, Kind
 from core.state.columns import FeatureBatch
+from core.state.layout import category_fields
 from core.state.state import NOBODY, Event, State
 
 STATE, RETRIEVAL, GENRE = "state", "retrieval", "genre"
@@ -204,18 +207,17 @@ class DomainEngine:
         For size 0 the fields are checked and nothing is ranked.
         """
         profile = self._profile(request.profile)
-        attributes = self._checked(request.user, request.context)
+        unknown = [*self._pool_violations(request.pool), *self._facet_violations(request)]
+        attributes = self._checked(request.user, request.context, unknown)
         stages = self._domain.stages
         if request.size == 0:
-            self._pool(request.pool)
             return Slate((), (), {})
         rank_task = self._bundle.rank
         quotas = None if rank_task is None else rank_task.quotas
         with self._lock:
             self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
             query = self._query(request, now_s)
-            candidates = gather(query, stages, self._report, quotas)
-            apply_filters(query, stages, candidates, quotas)
+            candidates = shortlist(query, stages, self._report, quotas)
             if rank_task is None:
                 candidates.fallbacks.append("no rank task in this bundle: ranked as Score does")
             batch = self._ranking_batch(query, candidates.objects, now_s, attributes)
@@ -232,8 +234,7 @@ class DomainEngine:
         with self._lock:
             self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
             query = self._query(request, now_s)
-            candidates = gather(query, stages, self._report, quotas)
-            apply_filters(query, stages, candidates, quotas)
+            candidates = shortlist(query, stages, self._report, quotas)
             trace = Trace.of(query, stages, candidates, object_ids, quotas)
             objects = np.concatenate([trace.scored, trace.others])
             batch = self._ranking_batch(query, objects, now_s, attributes)
@@ -256,12 +257,13 @@ class DomainEngine:
 
     def pool_ids(self, pool: str) -> frozenset[str]:
         """The members of a pool; InvalidRequestError when the schema has no such pool."""
-        members = self._pool(pool)
-        assert members is not None
+        violations = self._pool_violations(pool)
+        if violations:
+            raise InvalidRequestError(violations)
         with self._lock:
-            return frozenset(
-                self._state.objects.string(int(i)) for i in np.flatnonzero(members) if i != NOBODY
-            )
+            place = self._domain.schema.pools.index(pool)
+            members = np.flatnonzero(self._state.arrays.objects.pools[:, place])
+            return frozenset(self._state.objects.string(int(i)) for i in members if i != NOBODY)
 
     def _predict(
         self, ensemble: Ensemble, batch: FeatureBatch, profile: Profile
@@ -312,26 +314,34 @@ class DomainEngine:
 
     def _query(self, request: RecommendRequest, now_s: float) -> Query:
         time_s = self._on_log_clock(now_s)
+        user = self._state.users.get(request.user.id)
         return Query(
             request=request,
             state=self._state,
             retrieval=self._bundle.retrieval,
-            user=self._state.users.get(request.user.id),
+            user=user,
             now_s=time_s,
             user_now_s=time_s,
-            pool=self._pool(request.pool),
+            pool=allowed_objects(self._state, request, user, facets=True),
         )
 
-    def _pool(self, pool: str) -> NDArray[np.bool_] | None:
-        if not pool:
-            return None
+    def _pool_violations(self, pool: str) -> list[FieldViolation]:
         pools = self._domain.schema.pools
-        if pool not in pools:
-            known = ", ".join(pools) or "none"
-            raise InvalidRequestError(
-                [FieldViolation("pool", f"unknown pool {pool!r}: {self.domain} has {known}")]
+        if not pool or pool in pools:
+            return []
+        known = ", ".join(pools) or "none"
+        return [FieldViolation("pool", f"unknown pool {pool!r}: {self.domain} has {known}")]
+
+    def _facet_violations(self, request: RecommendRequest) -> list[FieldViolation]:
+        known = [f.name for f in category_fields(self._domain.schema.object)]
+        return [
+            FieldViolation(
+                f"facet_filters[{i}].field",
+                f"unknown category field {wanted.field!r}: {self.domain} has {', '.join(known)}",
             )
-        return self._state.arrays.objects.pools[:, pools.index(pool)]
+            for i, wanted in enumerate(request.facet_filters)
+            if wanted.field not in known
+        ]
 
     def _profile(self, name: str) -> Profile:
         if name not in {p.value for p in self._bundle.ensemble.stacks}:
@@ -341,9 +351,14 @@ class DomainEngine:
             )
         return Profile(name)
 
-    def _checked(self, user: UserRef, context: Mapping[str, str]) -> dict[str, str | float]:
+    def _checked(
+        self,
+        user: UserRef,
+        context: Mapping[str, str],
+        found_before: Sequence[FieldViolation] = (),
+    ) -> dict[str, str | float]:
         """The user's attributes as values of their kinds; raises with every violation at once."""
-        violations = self._context_violations(context)
+        violations = [*found_before, *self._context_violations(context)]
         attributes: dict[str, str | float] = {}
         for name, text in user.attributes.items():
             where = f'user.attributes["{name}"]'

@@ -17,6 +17,13 @@ from server.handlers.feedback import FeedbackAnswer, FeedbackCall, Rejection
 from server.handlers.genre import GenreHeard, GenreQuery
 from server.handlers.recommend import PageAnswer, PageRequest
 from server.handlers.score import Scored
+from server.list_options import (
+    FALLS_BACK,
+    NOVELTIES,
+    check_list_options,
+    facet_filters,
+    share,
+)
 from server.pages import MAX_TOKEN_BYTES
 from server.ports import NewFeedback
 
@@ -124,6 +131,7 @@ def page_request(request: pb.RecommendRequest) -> PageRequest:
         checks.refuse(
             "list_mode", f"unknown list mode {request.list_mode}: send one of the enum ListMode"
         )
+    check_list_options(checks, request)
     checks.finish()
     return PageRequest(
         request.domain,
@@ -135,6 +143,12 @@ def page_request(request: pb.RecommendRequest) -> PageRequest:
             exclude_ids=tuple(dict.fromkeys(request.exclude_ids)),
             max_per_facet=NO_CAP if cap == 0 else cap,
             profile=PROFILES[request.profile],
+            novelty=NOVELTIES[request.novelty],
+            facet_filters=facet_filters(request),
+            fall_back=FALLS_BACK[request.filter_mode],
+            diversity=share(request, "diversity"),
+            freshness=share(request, "freshness"),
+            exploration=share(request, "exploration"),
         ),
         size=request.page_size or DEFAULT_PAGE,
         token=request.page_token,
@@ -154,6 +168,8 @@ def page_response(page: PageAnswer) -> pb.RecommendResponse:
                 rank=rank,
                 sources=item.sources,
                 reasons=item.reasons,
+                propensity=item.propensity,
+                explored=item.explored,
             )
             for rank, item in page.items
         ],

@@ -46,8 +46,8 @@ def model_digest(model_version: str) -> str:
 def fingerprint(request: RecommendRequest) -> str:
     """32 hex digits that are equal only for requests which rank the same way.
 
-    The user id is not part of it: it is part of the queue's key. Nor are the ids of the last queue:
-    they are found by it.
+    The user id is not part of it: it is part of the queue's key. Nor are the ids of the last queue,
+    which are found by it, and the seed, which the server draws anew for every ranking.
     """
     canonical = json.dumps(
         [
@@ -59,6 +59,12 @@ def fingerprint(request: RecommendRequest) -> str:
             request.exclude_ids,
             request.max_per_facet,
             request.profile,
+            request.novelty,
+            [(wanted.field, sorted(wanted.values)) for wanted in request.facet_filters],
+            request.fall_back,
+            request.diversity,
+            request.freshness,
+            request.exploration,
         ],
         ensure_ascii=True,
         separators=(",", ":"),

@@ -98,8 +98,10 @@ class QueueRecord:
     """The moment that it was ranked for, on the server's clock but never before what the state had
     seen: what was met since is no longer part of it."""
     items: tuple[RankedItem, ...]
-    """Best first; probabilities survive storage bit for bit."""
+    """Best first; probabilities and propensities survive storage bit for bit."""
     fallbacks: tuple[str, ...] = ()
+    seed: int = 0
+    """Of the draws behind the list."""
 
 
 class QueueStore(Protocol):
@@ -146,6 +148,12 @@ class ShownItem:
     rank: int
     """Place in the whole queue, from 1."""
     probability: float
+    propensity: float = 1.0
+    """Probability that this object came to stand here, given those before it in the queue."""
+    choices: int = 1
+    """How many candidates could have come to stand here, given those before it."""
+    passed_over: float | None = None
+    """Probability of the object that exploration kept from standing here; None when it did not."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +170,8 @@ class RecommendationRecord:
     created_at_s: float
     """Epoch seconds."""
     items: tuple[ShownItem, ...]
+    seed: int = 0
+    """Of the draws behind the queue: with the state of that moment it gives the list again."""
 
 
 class RecommendationStore(Protocol):

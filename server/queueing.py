@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from secrets import randbits
 from uuid import uuid4
 
 import numpy as np
@@ -15,6 +16,9 @@ from server.metrics import Metrics
 from server.pages import fingerprint, user_key
 from server.ports import QueueKey, QueueRecord, QueueStore
 from server.serving import Serving
+
+SEED_BITS = 63
+"""As many as fit into a signed integer of every store and language."""
 
 
 class Origin(StrEnum):
@@ -85,7 +89,7 @@ class Queueing:
         deadline: Deadline,
     ) -> QueueRecord:
         """A new queue of a sized request, not stored; what `last` kept for next is a candidate."""
-        request = with_queued(request, last)
+        request = replace(with_queued(request, last), seed=randbits(SEED_BITS))
         ranked_at_s = self._serving.now_s(engine)
         slate = await self._scoring.run(
             "recommend", deadline, lambda: engine.recommend(request, ranked_at_s)
@@ -100,6 +104,7 @@ class Queueing:
             ranked_at_s=ranked_at_s,
             items=slate.items,
             fallbacks=slate.fallbacks,
+            seed=request.seed,
         )
 
     async def allowed(

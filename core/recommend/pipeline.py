@@ -1,4 +1,4 @@
-"""The pipeline: sources → filters → scores → rerankers, with what became of every candidate."""
+"""Candidates: what the sources propose and the filters leave, with what became of each."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from core.recommend.contracts import Proposals, Query, Reranker, Stages
-from core.requests import RankedItem, Slate
+from core.recommend.contracts import Proposals, Query, Stages
 from core.state.arrays import DISTINCT
 from core.state.state import NOBODY
 
@@ -106,7 +105,7 @@ def apply_filters(
     """
     for step in stages.filters:
         keep = step.keep(query, candidates.objects)
-        _check_length(step.name, len(keep), len(candidates.objects))
+        check_length(step.name, len(keep), len(candidates.objects))
         for obj in candidates.objects[~keep].tolist():
             candidates.removed[obj] = step.name
         candidates.objects = candidates.objects[keep]
@@ -121,39 +120,6 @@ def apply_filters(
         candidates.objects = candidates.objects[within]
 
 
-def rank(
-    query: Query,
-    rerankers: tuple[Reranker, ...],
-    candidates: Candidates,
-    probabilities: NDArray[np.float64],
-) -> Slate:
-    """Order by probability (ties by object index), rerank, cut to the size asked."""
-    _check_length("scorer", len(probabilities), len(candidates.objects))
-    finite = np.where(np.isfinite(probabilities), probabilities, -1.0)
-    order = np.lexsort((candidates.objects, -finite))
-    objects, scores = candidates.objects[order], finite[order]
-    for step in rerankers:
-        picked = step.pick(query, objects, scores)
-        _check_picked(step.name, picked, len(objects))
-        left_out = np.setdiff1d(np.arange(len(objects)), picked)
-        for obj in objects[left_out].tolist():
-            candidates.removed[obj] = step.name
-        objects, scores = objects[picked], scores[picked]
-    objects, scores = objects[: query.request.size], scores[: query.request.size]
-    name = query.state.objects.string
-    items = tuple(
-        RankedItem(
-            object_id=name(obj),
-            probability=max(score, 0.0),
-            sources=tuple(candidates.sources.get(obj, ())),
-            reasons=tuple(candidates.reasons.get(obj, ())),
-        )
-        for obj, score in zip(objects.tolist(), scores.tolist(), strict=True)
-    )
-    removed = {name(obj): why for obj, why in candidates.removed.items()}
-    return Slate(items, tuple(candidates.fallbacks), removed)
-
-
 def _check_proposals(query: Query, proposals: Proposals) -> None:
     objects, reasons = proposals.objects, proposals.reasons
     if len(reasons) not in (0, len(objects)):
@@ -163,14 +129,7 @@ def _check_proposals(query: Query, proposals: Proposals) -> None:
         raise ValueError(f"a source must propose distinct known objects, got {objects.tolist()}")
 
 
-def _check_picked(stage: str, picked: NDArray[np.intp], n: int) -> None:
-    inside = (picked >= 0) & (picked < n)
-    if not inside.all() or len(np.unique(picked)) != len(picked):
-        raise ValueError(
-            f"stage {stage!r} must pick distinct positions below {n}, got {picked.tolist()}"
-        )
-
-
-def _check_length(stage: str, got: int, expected: int) -> None:
+def check_length(stage: str, got: int, expected: int) -> None:
+    """ValueError names the stage that answered another number of rows than it was asked."""
     if got != expected:
         raise ValueError(f"stage {stage!r} must answer {expected} rows, got {got}")

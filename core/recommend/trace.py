@@ -103,7 +103,7 @@ class Trace:
             case Stage.RERANKED:
                 why = f"scored {score}; then the reranker {removed_by!r} left it out"
             case Stage.BELOW_END:
-                moved = ", since rerankers put others first" if place <= len(field.ranks) else ""
+                moved = ", since others were put first" if place <= len(field.ranks) else ""
                 end = f"below the end of the list, which has {len(field.ranks)} items"
                 why = f"scored {score}: {end}{moved}"
             case Stage.LISTED:

@@ -213,5 +213,16 @@ class RecommendHandler:
             queue.queue_id,
             queue.model_version,
             self._serving.wall_s(),
-            tuple(ShownItem(item.object_id, rank, item.probability) for rank, item in answer.items),
+            tuple(
+                ShownItem(
+                    item.object_id,
+                    rank,
+                    item.probability,
+                    item.propensity,
+                    item.choices,
+                    item.passed_over,
+                )
+                for rank, item in answer.items
+            ),
+            queue.seed,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.errors import FieldViolation, InvalidRequestError
 from core.fates import WhyNot
@@ -49,7 +49,8 @@ class WhyNotHandler:
         engine = self._serving.engine(ask.domain)
         request = self._queueing.sized(ask.request)
         last = await self._queueing.last(ask.domain, request, deadline)
-        queued = with_queued(request, last)
+        # Draws would hide what the stages decide, and be others at the next first page.
+        queued = replace(with_queued(request, last), exploration=0.0)
         now_s = self._serving.now_s(engine)
         with naming_the_request():
             answer = await self._scoring.run(

@@ -112,9 +112,9 @@ class SqlQueueStore:
         if row is None:
             return None
         queue_id, model_version, created_at_s, ranked_at_s, blob = row
-        items, fallbacks = decode_queue(blob)
+        items, fallbacks, seed = decode_queue(blob)
         return QueueRecord(
-            key, queue_id, model_version, created_at_s, ranked_at_s, items, fallbacks
+            key, queue_id, model_version, created_at_s, ranked_at_s, items, fallbacks, seed
         )
 
     def drop_before(self, created_at_s: float) -> int:
@@ -144,7 +144,7 @@ def _columns_of(record: QueueRecord) -> dict[str, Any]:
     moments = {"created_at_s": record.created_at_s, "ranked_at_s": record.ranked_at_s}
     check_text(texts.items())
     check_finite(moments.items())
-    items = encode_queue(record.items, record.fallbacks)
+    items = encode_queue(record.items, record.fallbacks, record.seed)
     return {**texts, **moments, "is_current": True, "items": items}
 
 

@@ -10,6 +10,7 @@ from server.store.database import Database
 from server.store.engine import create_engine
 from server.store.feedback_log import SqlFeedbackLog
 from server.store.migrate import check_current
+from server.store.policy_log import SqlPolicyLog
 from server.store.queues import SqlQueueStore
 from server.store.recommendations import SqlRecommendationStore
 from server.store.secrets import SqlSecretStore
@@ -23,6 +24,7 @@ class Store:
     queues: SqlQueueStore
     recommendations: SqlRecommendationStore
     secrets: SqlSecretStore
+    policy_log: SqlPolicyLog
     database: Database
 
     def close(self) -> None:
@@ -63,5 +65,6 @@ def open_store(url: str, *, pool_size: int = 8, lock_timeout_s: float = 5.0) -> 
         queues=SqlQueueStore(database),
         recommendations=SqlRecommendationStore(database),
         secrets=SqlSecretStore(database),
+        policy_log=SqlPolicyLog(database),
         database=database,
     )

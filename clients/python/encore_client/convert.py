@@ -12,11 +12,13 @@ from encore_client.types import (
     FeatureContributions,
     FeedbackEvent,
     FeedbackReceipt,
+    FilterMode,
     GenreNeighbors,
     GenreProbability,
     GenreStatus,
     ListMode,
     MemberContribution,
+    Novelty,
     Outcome,
     Profile,
     Recommendation,
@@ -39,6 +41,18 @@ _LIST_MODES = {
     ListMode.UNSPECIFIED: recommender_service_pb2.LIST_MODE_UNSPECIFIED,
     ListMode.LIVE: recommender_service_pb2.LIST_MODE_LIVE,
     ListMode.QUEUE: recommender_service_pb2.LIST_MODE_QUEUE,
+}
+
+_NOVELTIES = {
+    Novelty.ANY: recommender_service_pb2.NOVELTY_UNSPECIFIED,
+    Novelty.NEW_ONLY: recommender_service_pb2.NOVELTY_NEW_ONLY,
+    Novelty.KNOWN_ONLY: recommender_service_pb2.NOVELTY_KNOWN_ONLY,
+}
+
+_FILTER_MODES = {
+    FilterMode.UNSPECIFIED: recommender_service_pb2.FILTER_MODE_UNSPECIFIED,
+    FilterMode.STRICT: recommender_service_pb2.FILTER_MODE_STRICT,
+    FilterMode.FALL_BACK: recommender_service_pb2.FILTER_MODE_FALL_BACK,
 }
 
 _OUTCOMES = {
@@ -117,6 +131,12 @@ def recommend_request(
     exclude_ids: Iterable[str] = (),
     max_per_facet: int | None = None,
     profile: Profile = Profile.UNSPECIFIED,
+    novelty: Novelty = Novelty.ANY,
+    facet_filters: Mapping[str, Iterable[str]] | None = None,
+    filter_mode: FilterMode = FilterMode.UNSPECIFIED,
+    diversity: float | None = None,
+    freshness: float | None = None,
+    exploration: float | None = None,
     list_mode: ListMode = ListMode.UNSPECIFIED,
 ) -> recommender_service_pb2.RecommendRequest:
     """Builds the request of Recommend; the keywords with defaults are `RecommendOptions`."""
@@ -131,6 +151,17 @@ def recommend_request(
         exclude_ids=_ids("exclude_ids", exclude_ids),
         max_per_facet=max_per_facet,
         profile=_PROFILES[profile],
+        novelty=_NOVELTIES[novelty],
+        facet_filters=[
+            recommender_service_pb2.FacetFilter(
+                field=field, values=_ids(f'facet_filters["{field}"]', values)
+            )
+            for field, values in (facet_filters or {}).items()
+        ],
+        filter_mode=_FILTER_MODES[filter_mode],
+        diversity=diversity,
+        freshness=freshness,
+        exploration=exploration,
         list_mode=_LIST_MODES[list_mode],
         request_id=request_id,
     )
@@ -147,6 +178,8 @@ def recommendation(answer: recommender_service_pb2.RecommendResponse) -> Recomme
                 rank=item.rank,
                 sources=tuple(item.sources),
                 reasons=tuple(item.reasons),
+                propensity=item.propensity,
+                explored=item.explored,
             )
             for item in answer.items
         ),

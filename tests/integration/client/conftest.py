@@ -219,7 +219,7 @@ class ScriptedServer(RecommenderServiceServicer, AdminServiceServicer):
             rank=2,
             sources=[admin.SourcePlace(source="popular", place=7, asked=200, proposed=True)],
         )
-        answer.fates.add(object_id="b", stage=99)  # type: ignore[arg-type]
+        answer.fates.add(object_id="b", stage=99)
         return answer
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 import threading
 from dataclasses import replace
 
@@ -194,7 +195,8 @@ ranked = st.builds(
 def test_any_list_survives_the_blob_bit_for_bit(
     items: list[RankedItem], fallbacks: list[str]
 ) -> None:
-    found, found_fallbacks = decode_queue(encode_queue(items, fallbacks))
+    found, found_fallbacks, seed = decode_queue(encode_queue(items, fallbacks, 2**63 - 1))
+    assert seed == 2**63 - 1
     assert found == tuple(items)
     assert found_fallbacks == tuple(fallbacks)
     assert [i.probability.hex() for i in found] == [i.probability.hex() for i in items]
@@ -203,3 +205,23 @@ def test_any_list_survives_the_blob_bit_for_bit(
 def test_a_blob_of_another_format_is_refused() -> None:
     with pytest.raises(ValueError, match="format 99"):
         decode_queue(b"\x04\0\0\0[99]")
+
+
+def test_how_each_item_came_to_its_place_survives(store: Store) -> None:
+    drawn = (
+        RankedItem("t1", 0.3, ("als",), (), propensity=0.1 + 0.2, choices=50, passed_over=1 / 3),
+        RankedItem("t2", 1 / 3, ("als",), (), propensity=0.75, choices=49),
+        RankedItem("t3", 0.2, ("als",), ()),
+    )
+    record = replace(queue("q1"), items=drawn, seed=2**62 + 1)
+    store.queues.put(record)
+    assert store.queues.get(KEY) == record
+    (first, second, third) = drawn
+    assert (first.explored, second.explored, third.explored) == (True, False, False)
+
+
+def test_a_queue_from_before_there_was_any_chance_is_read() -> None:
+    head = b'[1,[["t1"],[0],[0]],[["als"]],["fell back"]]'
+    blob = len(head).to_bytes(4, "little") + head + struct.pack("<d", 0.5)
+    items = (RankedItem("t1", 0.5, ("als",), ("als",)),)
+    assert decode_queue(blob) == (items, ("fell back",), 0)

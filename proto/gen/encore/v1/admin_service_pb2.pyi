@@ -253,7 +253,7 @@ class WhyNotRequest(_message.Message):
     @_builtins.property
     def request(self) -> _recommender_service_pb2.RecommendRequest:
         """The Recommend in question. The whole list is ranked live: page_size, page_token, list_mode and
-        validate_only count for nothing.
+        validate_only count for nothing, and nothing is drawn by exploration.
         """
 
     @_builtins.property
