@@ -68,6 +68,7 @@ class ListCollector:
         self._sources = tuple(source.name for source in stages.sources)
         self._of_log: NDArray[np.int32] | None = None
         self._state_columns: Columns | None = None
+        self._heard: set[str] = set()
         self._parts: list[_Part] = []
         self._places: dict[Novelty, list[NDArray[np.int32]]] = {
             Novelty.ANY: [],
@@ -131,6 +132,7 @@ class ListCollector:
         self._places[query.request.novelty].append(
             places_of(candidates.proposed, self._sources, taken)
         )
+        self._heard |= {name for name, objects in candidates.proposed.items() if len(objects)}
         labels = np.isin(candidates.objects, taken)
         lucky = generator.random(len(labels)) < self._settings.negative_share
         kept = labels | lucky
@@ -175,6 +177,7 @@ class ListCollector:
                 novelty: FoundPlaces(
                     self._sources,
                     np.concatenate([*places, np.zeros((0, len(self._sources)), np.int32)]),
+                    frozenset(self._heard),
                 )
                 for novelty, places in self._places.items()
             },

@@ -11,6 +11,7 @@ from core.recommend.sources.own_past import OwnPast
 from core.recommend.sources.popular import Popular
 from core.recommend.sources.popular_in_context import PopularInContext
 from core.recommend.sources.popular_in_segment import PopularInSegment
+from core.recommend.sources.queued import Queued
 from core.recommend.sources.ranking import NONE, best
 from core.recommend.sources.similar_users import SimilarUsers
 from core.recommend.sources.standard import STANDARD_SOURCES
@@ -30,6 +31,7 @@ __all__ = [
     "Popular",
     "PopularInContext",
     "PopularInSegment",
+    "Queued",
     "SimilarUsers",
     "WeightedItemToItem",
     "best",

@@ -12,10 +12,12 @@ from core.recommend.sources.own_past import OwnPast
 from core.recommend.sources.popular import Popular
 from core.recommend.sources.popular_in_context import PopularInContext
 from core.recommend.sources.popular_in_segment import PopularInSegment
+from core.recommend.sources.queued import Queued
 from core.recommend.sources.similar_users import SimilarUsers
 from core.recommend.sources.weighted_item_to_item import WeightedItemToItem
 
 STANDARD_SOURCES: tuple[Source, ...] = (
+    Queued(),
     OwnPast(),
     ItemToItem(),
     WeightedItemToItem(),
