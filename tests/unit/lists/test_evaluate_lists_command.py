@@ -22,11 +22,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_baseline_is_tuned_and_judged(data: Path) -> None:
-    result = CliRunner().invoke(
-        app,
-        ["evaluate", "shopping", "--data", str(data), "--what", "lists", "--baselines-only"]
-        + ["--cut", "120d", "--json"],
-    )
+    arguments = ["evaluate", "shopping", "--data", str(data), "--what", "lists", "--cut", "120d"]
+
+    result = CliRunner().invoke(app, [*arguments, "--baselines-only", "--json"])
 
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
