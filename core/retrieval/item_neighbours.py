@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from implicit.nearest_neighbours import all_pairs_knn
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_matrix
@@ -21,7 +22,6 @@ MAX_HISTORY = 500
 """Objects of a user that count: the few with longer histories would cost the square of them."""
 MIN_USERS = 2
 """Objects met by fewer users have no neighbours: one user's list is no evidence."""
-_BLOCK = 2048
 _FILE = "item_neighbours.safetensors"
 
 
@@ -70,15 +70,20 @@ def build_item_neighbours(arrays: StateArrays) -> ItemNeighbours:
     matrix = csr_matrix((np.ones(int(keep.sum()), np.float32), (users[keep], objects[keep])), shape)
     norms = np.sqrt(np.asarray(matrix.sum(axis=0)).ravel())
     scale = np.where(norms > 0, 1.0 / np.maximum(norms, 1.0), 0.0).astype(np.float32)
-    matrix = matrix.multiply(scale[None, :]).tocsr()
-    by_object = matrix.T.tocsr()
+    matrix = csr_matrix(matrix.multiply(scale[None, :]), dtype=np.float64)
     neighbours = np.zeros((n_objects, NEIGHBOURS), np.int32)
     cosines = np.zeros((n_objects, NEIGHBOURS), np.float32)
-    with_users = np.flatnonzero(popular)
-    for start in range(0, len(with_users), _BLOCK):
-        rows = with_users[start : start + _BLOCK]
-        similar = (by_object[rows] @ matrix).tocsr()
-        _keep_nearest(similar.indptr, similar.indices, similar.data, rows, neighbours, cosines)
+    # One more than are kept, for each object is its own nearest.
+    similar = all_pairs_knn(matrix, NEIGHBOURS + 1, show_progress=False, num_threads=1).tocsr()
+    for row in np.flatnonzero(popular).tolist():
+        span = slice(similar.indptr[row], similar.indptr[row + 1])
+        others, values = similar.indices[span], similar.data[span]
+        other = (others != row) & (values > 0.0)
+        others, values = others[other], values[other]
+        # By cosine, then by index: ties never depend on the order of the sparse product.
+        best = np.lexsort((others, -values))[:NEIGHBOURS]
+        neighbours[row, : len(best)] = others[best]
+        cosines[row, : len(best)] = values[best]
     return ItemNeighbours(neighbours, cosines)
 
 
