@@ -57,7 +57,7 @@ def raw_sqlite(folder: Path) -> tuple[Callable[[], object], Callable[[], object]
         "CREATE INDEX feedback_domain_sequence ON feedback (domain, sequence);"
     )
     key = (KEY.domain, KEY.user_key, KEY.fingerprint)
-    connection.execute("INSERT INTO queues VALUES (?, ?, ?, ?)", (*key, encode_queue(ITEMS, ())))
+    connection.execute("INSERT INTO queues VALUES (?, ?, ?, ?)", (*key, encode_queue(ITEMS, (), 0)))
     numbers = itertools.count()
 
     def read() -> object:
@@ -107,7 +107,7 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         read, append = raw_sqlite(folder)
         base_read, base_append = p50_us(arguments.calls, read), p50_us(arguments.calls, append)
-        blob = encode_queue(ITEMS, ())
+        blob = encode_queue(ITEMS, (), 0)
         decode = p50_us(arguments.calls, lambda: decode_queue(blob))
         print(f"{'':12}{'read a queue':>24}{'append a row':>24}   (µs p50, ratio to raw sqlite3)")
         print(f"{'raw sqlite3':12}{base_read:16.1f}{1:7.1f}x{base_append:16.1f}{1:7.1f}x")

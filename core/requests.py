@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.fates import WhyNot
 from core.log import Outcome
 from core.state.columns import FeatureBatch
 
@@ -109,6 +110,26 @@ class ScoreAnswer:
     """One a probability when asked for, else none."""
 
 
+class Novelty(StrEnum):
+    """Whether a list offers what the user has had before, what they never had, or both."""
+
+    ANY = "any"
+    NEW_ONLY = "new_only"
+    """Only what the user never had: explore."""
+    KNOWN_ONLY = "known_only"
+    """Only what the user had: repeat."""
+
+
+@dataclass(frozen=True)
+class FacetFilter:
+    """Passes objects of which any value of a category field is among the values given."""
+
+    field: str
+    """A category or category set among the object fields of the schema."""
+    values: tuple[str, ...]
+    """Values that nobody has heard of match nothing."""
+
+
 @dataclass(frozen=True)
 class RecommendRequest:
     """What to rank and what to leave out."""
@@ -125,6 +146,24 @@ class RecommendRequest:
     max_per_facet: int | None = None
     """Cap per value of the main facet (artist); None takes the domain's."""
     profile: str = "full"
+    novelty: Novelty = Novelty.ANY
+    facet_filters: tuple[FacetFilter, ...] = ()
+    """An object must pass all of them."""
+    fall_back: bool = False
+    """Where too few objects pass the facet filters, let others follow them; else the list is short.
+    """
+    diversity: float | None = None
+    """0 to 1: how much unlikeness to what stands before counts against relevance; None takes the
+    domain's."""
+    freshness: float | None = None
+    """0 to 1: how much it counts that few users have met an object; None takes the domain's."""
+    exploration: float | None = None
+    """0 to 1: the chance of each place of the list to be drawn instead of taken; None takes the
+    domain's."""
+    seed: int = 0
+    """Of the draws: the same request, state and seed give the same list."""
+    queued_ids: tuple[str, ...] = ()
+    """The user's last queue of the same request, best first: kept for next, so still candidates."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +176,17 @@ class RankedItem:
     """Which sources proposed it."""
     reasons: tuple[str, ...]
     """Short facts for people, such as `similar to t42`."""
+    propensity: float = 1.0
+    """Probability that this object came to stand here, given those before it."""
+    choices: int = 1
+    """How many candidates could have come to stand here, given those before it."""
+    passed_over: float | None = None
+    """Probability of the object that exploration kept from standing here; None when it did not."""
+
+    @property
+    def explored(self) -> bool:
+        """It stands here because the place was drawn, not because it was the best that was left."""
+        return self.passed_over is not None
 
 
 @dataclass(frozen=True)
@@ -246,8 +296,21 @@ class Engine(Protocol):
         """The features a Score of the same request would use: for the parity check."""
         ...
 
-    def still_allowed(self, user_id: str, object_ids: Sequence[str]) -> NDArray[np.bool_]:
-        """Which of a queue's items (n,) the user has not taken or disliked meanwhile."""
+    def still_allowed(
+        self, user_id: str, object_ids: Sequence[str], since_s: float
+    ) -> NDArray[np.bool_]:
+        """Which of a queue's items (n,) the user has not met since it was ranked, nor dislikes.
+
+        `since_s` is the moment of the ranking, on the server's clock. States keep meetings to the
+        second: one within the second before counts as since.
+        """
+        ...
+
+    def why_not(self, request: RecommendRequest, object_ids: Sequence[str], now_s: float) -> WhyNot:
+        """Where each of these objects leaves the list that `recommend` would answer now, and why.
+
+        InvalidRequestError names the field. Nothing is changed.
+        """
         ...
 
 

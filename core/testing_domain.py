@@ -11,9 +11,16 @@ from core.log import EventLog, LabelRule, Outcome, TieRule
 from core.models import Compute
 from core.publish import Evaluated, evaluate_log, publish
 from core.recommend.contracts import Stages
-from core.recommend.filters import InPool, NotDisliked, NotExcluded, NotSeen
-from core.recommend.rerankers import CapPerFacet
-from core.recommend.sources import ContentNearest, ItemToItem, LatentNearest, Popular
+from core.recommend.filters import (
+    InPool,
+    NotDisliked,
+    NotExcluded,
+    OfFacets,
+    OfNovelty,
+    Rested,
+)
+from core.recommend.rerankers import CapPerFacet, Exploration, Freshness, MarginalRelevance
+from core.recommend.sources import ContentNearest, ItemToItem, LatentNearest, OwnPast, Popular
 from core.sampling import DAY_S, Sample
 from core.testing_logs import SMALL_SCHEMA
 from core.training import Recipe
@@ -51,13 +58,21 @@ SMALL_DOMAIN = Domain(
     simulators={"generic": SMALL_SAMPLE.simulator},
     stages=Stages(
         sources=(
+            OwnPast(),
             ItemToItem(),
             LatentNearest(),
             ContentNearest(),
             Popular(half_life=1, half_lives=2),
         ),
-        filters=(InPool(), NotExcluded(), NotSeen(), NotDisliked()),
-        rerankers=(CapPerFacet(cap=2),),
+        filters=(
+            InPool(),
+            OfFacets(),
+            NotExcluded(),
+            OfNovelty(),
+            Rested(rest_s=3600.0),
+            NotDisliked(),
+        ),
+        rerankers=(Freshness(), CapPerFacet(cap=2), MarginalRelevance(), Exploration()),
     ),
     recipe=Recipe(trainers="tiny", min_rows=20),
 )

@@ -75,6 +75,11 @@ class Checks:
         if not low <= value <= high:
             self.refuse(field, f"must be {low} to {high}, got {value}")
 
+    def share(self, field: str, value: float) -> None:
+        """A number in [0, 1]."""
+        if not 0.0 <= value <= 1.0:
+            self.refuse(field, f"must be 0 to 1, got {value}")
+
 
 def _all_plain(values: Sequence[str]) -> bool:
     """True only if every id is sound; decided without looking at each one's bytes."""

@@ -24,11 +24,12 @@ def warm_up(engine: Engine, capabilities: Capabilities, log: Log) -> None:
     genre capability refuses is only logged.
     """
     now_s = engine.clock_s
-    slate = engine.recommend(RecommendRequest(NOBODY), now_s)
+    # Diversity has a kernel of its own.
+    slate = engine.recommend(RecommendRequest(NOBODY, diversity=0.5), now_s)
     object_ids = [item.object_id for item in slate.items] or ["warm-up"]
     for profile in ("full", "light"):
         engine.score(ScoreRequest(NOBODY, object_ids, profile=profile), now_s)
-    engine.still_allowed("", object_ids)
+    engine.still_allowed("", object_ids, now_s)
     if capabilities.genre is not None:
         try:
             capabilities.genre.warm_up()

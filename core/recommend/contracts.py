@@ -26,7 +26,8 @@ class Query:
     user_now_s: float
     """Now on the user's own clock, which logs may keep; live it is `now_s`."""
     pool: NDArray[np.bool_] | None
-    """(n_objects,) members of the requested pool, or None for all objects."""
+    """(n_objects,) what sources may propose: members of the requested pool that pass the strict
+    facet filters and are as novel as asked; None for all objects. See `core.recommend.allowed`."""
 
 
 @dataclass(frozen=True)
@@ -81,18 +82,53 @@ class Filter(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """n distinct candidates in order, as one reranker hands them to the next."""
+
+    objects: NDArray[np.int32]
+    """(n,)"""
+    utilities: NDArray[np.float64]
+    """(n,) what each is worth showing: its probability, until a reranker blends something in. They
+    fall within a tier, until a reranker has looked at the list as a whole."""
+    tiers: NDArray[np.int8]
+    """(n,) never falling: an object of a later tier must not come before one of an earlier."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How a random policy came to each of its m picks, given the picks before it."""
+
+    propensities: NDArray[np.float64]
+    """(m,) in (0, 1], of the pick at its place."""
+    choices: NDArray[np.int64]
+    """(m,) how many candidates could have come there."""
+    best: NDArray[np.intp]
+    """(m,) the position that would have come there without chance."""
+
+
+@dataclass(frozen=True)
+class Picked:
+    """What a reranker makes of a ranking of n."""
+
+    positions: NDArray[np.intp]
+    """(m <= n,) distinct positions in the ranking, in the new order."""
+    utilities: NDArray[np.float64] | None = None
+    """(m,) what the picks are worth now; None leaves that as it was."""
+    draws: Draws | None = None
+    """None of a policy without chance: every propensity is 1."""
+
+
 class Reranker(Protocol):
-    """A pure slate policy: picks from candidates that are already in order of score."""
+    """A pure slate policy: all that it knows is the query, all chance comes from its seed."""
 
     @property
     def name(self) -> str:
         """For reports."""
         ...
 
-    def pick(
-        self, query: Query, objects: NDArray[np.int32], scores: NDArray[np.float64]
-    ) -> NDArray[np.intp]:
-        """Distinct positions (m <= n,) into the candidates, in the new order."""
+    def pick(self, query: Query, ranking: Ranking) -> Picked:
+        """Pick from candidates that are in order; what is not picked is removed."""
         ...
 
 
@@ -103,5 +139,7 @@ class Stages:
     sources: tuple[Source, ...]
     filters: tuple[Filter, ...]
     rerankers: tuple[Reranker, ...]
+    """Only the last may draw: a place that is moved afterwards would no longer have its propensity.
+    """
     source_limit: int = 200
     """Most candidates of one source; the quotas that a bundle has learned lie below it."""

@@ -1,4 +1,4 @@
-"""The pipeline: sources → filters → scores → rerankers, with what became of every candidate."""
+"""Candidates: what the sources propose and the filters leave, with what became of each."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from core.recommend.contracts import Proposals, Query, Reranker, Stages
-from core.requests import RankedItem, Slate
+from core.recommend.contracts import Proposals, Query, Stages
 from core.state.arrays import DISTINCT
 from core.state.state import NOBODY
 
+BEYOND_LIMIT = "beyond the limit of its sources"
+"""Said of candidates of which every source had better ones that the filters left."""
 SinkReport = Callable[[str, Exception], None]
 """Called with the name of a source that failed, and how: the server logs it."""
 
@@ -53,13 +54,12 @@ def gather(
         named = {obj: ["request"] for obj in objects}
         return Candidates(np.array(objects, np.int32), named, {}, fallbacks)
     found = Candidates(np.zeros(0, np.int32), {}, {}, [])
-    refused = _likely_refused(query)
     for source in stages.sources:
-        limit = _limit(source.name, stages, quotas)
-        if not limit:
+        asked = asked_of(query, source.name, stages, quotas)
+        if not asked:
             continue
         try:
-            proposals = source.propose(query, limit + refused)
+            proposals = source.propose(query, asked)
             _check_proposals(query, proposals)
         except Exception as error:
             report(source.name, error)
@@ -76,14 +76,17 @@ def gather(
     return found
 
 
-def _likely_refused(query: Query) -> int:
-    """How many proposals the filters may take: sources are asked for so many more.
+def asked_of(
+    query: Query, source: str, stages: Stages, quotas: Mapping[str, int] | None = None
+) -> int:
+    """How many proposals a source is asked for: its limit, and what the filters may take.
 
     A listener of thousands of tracks, or a caller who excludes all that is popular, must not be
-    left with an empty list.
+    left with an empty list. A source of limit 0 is not asked.
     """
+    limit = _limit(source, stages, quotas)
     met = query.state.arrays.users.counts[query.user, DISTINCT]
-    return len(query.request.exclude_ids) + int(met)
+    return limit and limit + len(query.request.exclude_ids) + int(met)
 
 
 def _limit(source: str, stages: Stages, quotas: Mapping[str, int] | None) -> int:
@@ -102,7 +105,7 @@ def apply_filters(
     """
     for step in stages.filters:
         keep = step.keep(query, candidates.objects)
-        _check_length(step.name, len(keep), len(candidates.objects))
+        check_length(step.name, len(keep), len(candidates.objects))
         for obj in candidates.objects[~keep].tolist():
             candidates.removed[obj] = step.name
         candidates.objects = candidates.objects[keep]
@@ -113,41 +116,8 @@ def apply_filters(
         ]
         within = np.isin(candidates.objects, np.concatenate(best))
         for obj in candidates.objects[~within].tolist():
-            candidates.removed[obj] = "beyond the limit of its sources"
+            candidates.removed[obj] = BEYOND_LIMIT
         candidates.objects = candidates.objects[within]
-
-
-def rank(
-    query: Query,
-    rerankers: tuple[Reranker, ...],
-    candidates: Candidates,
-    probabilities: NDArray[np.float64],
-) -> Slate:
-    """Order by probability (ties by object index), rerank, cut to the size asked."""
-    _check_length("scorer", len(probabilities), len(candidates.objects))
-    finite = np.where(np.isfinite(probabilities), probabilities, -1.0)
-    order = np.lexsort((candidates.objects, -finite))
-    objects, scores = candidates.objects[order], finite[order]
-    for step in rerankers:
-        picked = step.pick(query, objects, scores)
-        _check_picked(step.name, picked, len(objects))
-        left_out = np.setdiff1d(np.arange(len(objects)), picked)
-        for obj in objects[left_out].tolist():
-            candidates.removed[obj] = step.name
-        objects, scores = objects[picked], scores[picked]
-    objects, scores = objects[: query.request.size], scores[: query.request.size]
-    name = query.state.objects.string
-    items = tuple(
-        RankedItem(
-            object_id=name(obj),
-            probability=max(score, 0.0),
-            sources=tuple(candidates.sources.get(obj, ())),
-            reasons=tuple(candidates.reasons.get(obj, ())),
-        )
-        for obj, score in zip(objects.tolist(), scores.tolist(), strict=True)
-    )
-    removed = {name(obj): why for obj, why in candidates.removed.items()}
-    return Slate(items, tuple(candidates.fallbacks), removed)
 
 
 def _check_proposals(query: Query, proposals: Proposals) -> None:
@@ -159,14 +129,7 @@ def _check_proposals(query: Query, proposals: Proposals) -> None:
         raise ValueError(f"a source must propose distinct known objects, got {objects.tolist()}")
 
 
-def _check_picked(stage: str, picked: NDArray[np.intp], n: int) -> None:
-    inside = (picked >= 0) & (picked < n)
-    if not inside.all() or len(np.unique(picked)) != len(picked):
-        raise ValueError(
-            f"stage {stage!r} must pick distinct positions below {n}, got {picked.tolist()}"
-        )
-
-
-def _check_length(stage: str, got: int, expected: int) -> None:
+def check_length(stage: str, got: int, expected: int) -> None:
+    """ValueError names the stage that answered another number of rows than it was asked."""
     if got != expected:
         raise ValueError(f"stage {stage!r} must answer {expected} rows, got {got}")

@@ -281,6 +281,17 @@ class State:
                 values[i] = self._values.get(f"{f.name}\0{string}", _NEVER_SEEN)
         return values
 
+    def object_values(self, field: str, objects: NDArray[np.int32]) -> NDArray[np.int32]:
+        """(n, max_values) value ids of a category field of objects (n,); 0 where absent."""
+        names = [f.name for f in category_fields(self.schema.object)]
+        start, end = self.arrays.shape.slot_start[names.index(field) :][:2]
+        out: NDArray[np.int32] = self.arrays.objects.values[objects, start:end]
+        return out
+
+    def value_of(self, field: str, string: str) -> int:
+        """The value id of a string of a category field; one that no object has if never seen."""
+        return int(self._values.get(f"{field}\0{string}", _NEVER_SEEN))
+
     def user_values(self, user: int, attributes: Mapping[str, str | float]) -> NDArray[np.int32]:
         """(m,) value ids of a user's categories that are known, `attributes` before what is kept.
 

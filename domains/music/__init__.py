@@ -5,9 +5,16 @@ from __future__ import annotations
 from core.domain import Domain
 from core.log import TieRule
 from core.recommend.contracts import Stages
-from core.recommend.filters import InPool, NotDisliked, NotExcluded, NotSeen
-from core.recommend.rerankers import CapPerFacet
-from core.recommend.sources import ContentNearest, ItemToItem, LatentNearest, Popular
+from core.recommend.filters import (
+    InPool,
+    NotDisliked,
+    NotExcluded,
+    OfFacets,
+    OfNovelty,
+    Rested,
+)
+from core.recommend.rerankers import CapPerFacet, Exploration, Freshness, MarginalRelevance
+from core.recommend.sources import STANDARD_SOURCES
 from core.training import Recipe
 from domains.music.genre import MusicGenre
 from domains.music.readers import READERS
@@ -25,10 +32,18 @@ DOMAIN = Domain(
     readers=READERS,
     simulators=SIMULATORS,
     stages=Stages(
-        sources=(ItemToItem(), LatentNearest(), ContentNearest(), Popular()),
+        sources=STANDARD_SOURCES,
         # The cheapest first: what one removes the next does not look at.
-        filters=(InPool(), NotExcluded(), NotSeen(), NotDisliked()),
-        rerankers=(CapPerFacet(cap=3),),
+        filters=(
+            InPool(),
+            OfFacets(),
+            NotExcluded(),
+            OfNovelty(),
+            Rested(rest_s=3600.0),
+            NotDisliked(),
+        ),
+        # The cap keeps the best of each value as freshness leaves them; only the last may draw.
+        rerankers=(Freshness(), CapPerFacet(cap=3), MarginalRelevance(), Exploration()),
     ),
     recipe=Recipe(),
     genre=MusicGenre(),

@@ -9,9 +9,9 @@ from core.domain import Domain
 from core.generic_log import GenericLog
 from core.log import LabelRule, Outcome, TieRule
 from core.recommend.contracts import Stages
-from core.recommend.filters import InPool, NotDisliked, NotExcluded, NotSeen
-from core.recommend.rerankers import CapPerFacet
-from core.recommend.sources import ItemToItem, LatentNearest, Popular
+from core.recommend.filters import InPool, NotDisliked, NotExcluded, OfFacets, OfNovelty
+from core.recommend.rerankers import CapPerFacet, Exploration, Freshness, MarginalRelevance
+from core.recommend.sources import STANDARD_SOURCES
 from core.sampling import Sample
 from domains.travel.schema import SCHEMA
 
@@ -46,9 +46,10 @@ DOMAIN = Domain(
     },
     simulators={"generic": SAMPLE.simulator},
     stages=Stages(
-        sources=(ItemToItem(), LatentNearest(), Popular()),
-        filters=(InPool(), NotExcluded(), NotSeen(), NotDisliked()),
-        rerankers=(CapPerFacet(cap=2),),
+        sources=STANDARD_SOURCES,
+        filters=(InPool(), OfFacets(), NotExcluded(), OfNovelty(), NotDisliked()),
+        # The cap keeps the best of each value as freshness leaves them; only the last may draw.
+        rerankers=(Freshness(), CapPerFacet(cap=2), MarginalRelevance(), Exploration()),
     ),
 )
 

@@ -44,7 +44,7 @@ class SqlRecommendationStore:
         parameters = {
             **values,
             "created_at_s": record.created_at_s,
-            "items": encode_shown(record.items),
+            "items": encode_shown(record.items, record.seed),
         }
         self._database.write(lambda c: c.execute(_ADD, parameters).close())
 
@@ -55,4 +55,5 @@ class SqlRecommendationStore:
         row = self._database.read(lambda c: c.execute(_GET, parameters).mappings().first())
         if row is None:
             return None
-        return RecommendationRecord(**{**row, "items": decode_shown(row["items"])})
+        items, seed = decode_shown(row["items"])
+        return RecommendationRecord(**{**row, "items": items, "seed": seed})

@@ -10,8 +10,10 @@ from server.store.database import Database
 from server.store.engine import create_engine
 from server.store.feedback_log import SqlFeedbackLog
 from server.store.migrate import check_current
+from server.store.policy_log import SqlPolicyLog
 from server.store.queues import SqlQueueStore
 from server.store.recommendations import SqlRecommendationStore
+from server.store.secrets import SqlSecretStore
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Store:
     feedback: SqlFeedbackLog
     queues: SqlQueueStore
     recommendations: SqlRecommendationStore
+    secrets: SqlSecretStore
+    policy_log: SqlPolicyLog
     database: Database
 
     def close(self) -> None:
@@ -60,5 +64,7 @@ def open_store(url: str, *, pool_size: int = 8, lock_timeout_s: float = 5.0) -> 
         feedback=SqlFeedbackLog(database),
         queues=SqlQueueStore(database),
         recommendations=SqlRecommendationStore(database),
+        secrets=SqlSecretStore(database),
+        policy_log=SqlPolicyLog(database),
         database=database,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Unpack
 
 from encore.v1 import admin_service_pb2, common_pb2, recommender_service_pb2
 from encore_client.types import (
@@ -11,14 +12,18 @@ from encore_client.types import (
     FeatureContributions,
     FeedbackEvent,
     FeedbackReceipt,
+    FilterMode,
     GenreNeighbors,
     GenreProbability,
     GenreStatus,
+    ListMode,
     MemberContribution,
+    Novelty,
     Outcome,
     Profile,
     Recommendation,
     RecommendedItem,
+    RecommendOptions,
     RejectedEvent,
     ScoredObjects,
     SoundTag,
@@ -30,6 +35,24 @@ _PROFILES = {
     Profile.UNSPECIFIED: common_pb2.PROFILE_UNSPECIFIED,
     Profile.FULL: common_pb2.PROFILE_FULL,
     Profile.LIGHT: common_pb2.PROFILE_LIGHT,
+}
+
+_LIST_MODES = {
+    ListMode.UNSPECIFIED: recommender_service_pb2.LIST_MODE_UNSPECIFIED,
+    ListMode.LIVE: recommender_service_pb2.LIST_MODE_LIVE,
+    ListMode.QUEUE: recommender_service_pb2.LIST_MODE_QUEUE,
+}
+
+_NOVELTIES = {
+    Novelty.ANY: recommender_service_pb2.NOVELTY_UNSPECIFIED,
+    Novelty.NEW_ONLY: recommender_service_pb2.NOVELTY_NEW_ONLY,
+    Novelty.KNOWN_ONLY: recommender_service_pb2.NOVELTY_KNOWN_ONLY,
+}
+
+_FILTER_MODES = {
+    FilterMode.UNSPECIFIED: recommender_service_pb2.FILTER_MODE_UNSPECIFIED,
+    FilterMode.STRICT: recommender_service_pb2.FILTER_MODE_STRICT,
+    FilterMode.FALL_BACK: recommender_service_pb2.FILTER_MODE_FALL_BACK,
 }
 
 _OUTCOMES = {
@@ -108,6 +131,13 @@ def recommend_request(
     exclude_ids: Iterable[str] = (),
     max_per_facet: int | None = None,
     profile: Profile = Profile.UNSPECIFIED,
+    novelty: Novelty = Novelty.ANY,
+    facet_filters: Mapping[str, Iterable[str]] | None = None,
+    filter_mode: FilterMode = FilterMode.UNSPECIFIED,
+    diversity: float | None = None,
+    freshness: float | None = None,
+    exploration: float | None = None,
+    list_mode: ListMode = ListMode.UNSPECIFIED,
 ) -> recommender_service_pb2.RecommendRequest:
     """Builds the request of Recommend; the keywords with defaults are `RecommendOptions`."""
     return recommender_service_pb2.RecommendRequest(
@@ -121,6 +151,18 @@ def recommend_request(
         exclude_ids=_ids("exclude_ids", exclude_ids),
         max_per_facet=max_per_facet,
         profile=_PROFILES[profile],
+        novelty=_NOVELTIES[novelty],
+        facet_filters=[
+            recommender_service_pb2.FacetFilter(
+                field=field, values=_ids(f'facet_filters["{field}"]', values)
+            )
+            for field, values in (facet_filters or {}).items()
+        ],
+        filter_mode=_FILTER_MODES[filter_mode],
+        diversity=diversity,
+        freshness=freshness,
+        exploration=exploration,
+        list_mode=_LIST_MODES[list_mode],
         request_id=request_id,
     )
 
@@ -136,6 +178,8 @@ def recommendation(answer: recommender_service_pb2.RecommendResponse) -> Recomme
                 rank=item.rank,
                 sources=tuple(item.sources),
                 reasons=tuple(item.reasons),
+                propensity=item.propensity,
+                explored=item.explored,
             )
             for item in answer.items
         ),
@@ -222,6 +266,21 @@ def debug_features_request(
         user=user_message(user),
         object_ids=_ids("object_ids", object_ids),
         context=context,
+    )
+
+
+def why_not_request(
+    domain: str,
+    user: User | str,
+    object_ids: Iterable[str],
+    *,
+    request_id: str,
+    **options: Unpack[RecommendOptions],
+) -> admin_service_pb2.WhyNotRequest:
+    """Builds the request of WhyNot."""
+    return admin_service_pb2.WhyNotRequest(
+        request=recommend_request(domain, user, page_token="", request_id=request_id, **options),
+        object_ids=_ids("object_ids", object_ids),
     )
 
 

@@ -21,6 +21,40 @@ class Profile(StrEnum):
     """F-ELU-Net and LightGBM: less latency."""
 
 
+class Novelty(StrEnum):
+    """Whether a list offers what the user has had before."""
+
+    ANY = "any"
+    """Both."""
+    NEW_ONLY = "new_only"
+    """Only what the user never had."""
+    KNOWN_ONLY = "known_only"
+    """Only what the user had before."""
+
+
+class FilterMode(StrEnum):
+    """What becomes of objects that do not pass the facet filters."""
+
+    UNSPECIFIED = "unspecified"
+    """As STRICT."""
+    STRICT = "strict"
+    """They are left out: the list may be short."""
+    FALL_BACK = "fall_back"
+    """They follow after all that pass, where those do not fill the list."""
+
+
+class ListMode(StrEnum):
+    """Where a first page of a ranked list comes from."""
+
+    UNSPECIFIED = "unspecified"
+    """The server's default: live."""
+    LIVE = "live"
+    """Ranked now."""
+    QUEUE = "queue"
+    """Read from the list that the server has stored for the user, without what they took or
+    disliked since; ranked now where there is none that will do."""
+
+
 class Outcome(StrEnum):
     """What an event says. A domain accepts some and names them when it refuses one."""
 
@@ -138,6 +172,11 @@ class RecommendedItem:
     """Which sources proposed it."""
     reasons: tuple[str, ...]
     """Why, for people."""
+    propensity: float = 1.0
+    """Probability that this object came to stand here, given those before it; 1 without
+    exploration."""
+    explored: bool = False
+    """It stands here because the place was drawn, not because it was the best that was left."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +211,22 @@ class RecommendOptions(TypedDict, total=False):
     """At most so many items of one artist; None is the domain's cap, 0 is no cap."""
     profile: Profile
     """Which members answer."""
+    novelty: Novelty
+    """What the user had before, what they never had, or both."""
+    facet_filters: Mapping[str, tuple[str, ...] | list[str]]
+    """Category field of objects, such as `genres` -> values of which any will do. An object must
+    pass all fields."""
+    filter_mode: FilterMode
+    """What to do where few objects pass."""
+    diversity: float | None
+    """How much unlikeness to what stands before counts, 0 to 1; None is the domain's."""
+    freshness: float | None
+    """How much it counts that few users have met an object, 0 to 1; None is the domain's."""
+    exploration: float | None
+    """Chance of each place to be drawn instead of taken by the best, 0 to 1; None is the
+    domain's."""
+    list_mode: ListMode
+    """Whether a first page is ranked now or read from the user's stored list."""
 
 
 @dataclass(frozen=True)

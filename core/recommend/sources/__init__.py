@@ -7,15 +7,19 @@ from core.recommend.sources.facet_nearest import FacetNearest
 from core.recommend.sources.item_to_item import ItemToItem
 from core.recommend.sources.latent_nearest import LatentNearest
 from core.recommend.sources.new import New
+from core.recommend.sources.own_past import OwnPast
 from core.recommend.sources.popular import Popular
 from core.recommend.sources.popular_in_context import PopularInContext
 from core.recommend.sources.popular_in_segment import PopularInSegment
+from core.recommend.sources.queued import Queued
 from core.recommend.sources.ranking import NONE, best
 from core.recommend.sources.similar_users import SimilarUsers
+from core.recommend.sources.standard import STANDARD_SOURCES
 from core.recommend.sources.weighted_item_to_item import WeightedItemToItem
 
 __all__ = [
     "NONE",
+    "STANDARD_SOURCES",
     "Als",
     "Bpr",
     "ContentNearest",
@@ -23,9 +27,11 @@ __all__ = [
     "ItemToItem",
     "LatentNearest",
     "New",
+    "OwnPast",
     "Popular",
     "PopularInContext",
     "PopularInSegment",
+    "Queued",
     "SimilarUsers",
     "WeightedItemToItem",
     "best",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 import threading
 from dataclasses import replace
 
@@ -21,7 +22,9 @@ def queue(queue_id: str, key: QueueKey = KEY, created_at_s: float = 100.0) -> Qu
         RankedItem(f"{queue_id}-{i}", 1 / (i + 3), ("als", "popular")[: i % 3], (f"reason {i}",))
         for i in range(10)
     )
-    return QueueRecord(key, queue_id, "music-1", created_at_s, items, ("source als failed",))
+    return QueueRecord(
+        key, queue_id, "music-1", created_at_s, created_at_s + 0.5, items, ("source als failed",)
+    )
 
 
 def test_a_queue_is_read_back_as_it_was_put(store: Store) -> None:
@@ -36,7 +39,7 @@ def test_a_key_that_was_never_put_has_no_queue(store: Store) -> None:
 
 
 def test_a_queue_may_be_empty(store: Store) -> None:
-    record = QueueRecord(KEY, "q1", "music-1", 1.0, ())
+    record = QueueRecord(KEY, "q1", "music-1", 1.0, 1.0, ())
     store.queues.put(record)
     assert store.queues.get(KEY) == record
 
@@ -46,6 +49,69 @@ def test_a_new_version_replaces_the_old_one(store: Store) -> None:
     store.queues.put(queue("q2", created_at_s=101.0))
     assert store.queues.get(KEY) == queue("q2", created_at_s=101.0)
     assert store.queues.drop_before(1e12) == 1
+
+
+def test_a_version_that_was_succeeded_is_still_found_by_its_id(store: Store) -> None:
+    store.queues.put(queue("q1"))
+    assert store.queues.succeed(queue("q2"), "q1")
+    assert store.queues.get(KEY) == queue("q2")
+    assert store.queues.version(KEY, "q1") == queue("q1")
+    assert store.queues.version(KEY, "q2") == queue("q2")
+    assert store.queues.version(replace(KEY, user_key="u:bob"), "q1") is None
+
+
+def test_only_the_latest_of_those_that_were_succeeded_is_kept(store: Store) -> None:
+    store.queues.put(queue("q1"))
+    assert store.queues.succeed(queue("q2"), "q1")
+    assert store.queues.succeed(queue("q3"), "q2")
+    assert store.queues.version(KEY, "q1") is None
+    assert store.queues.version(KEY, "q2") == queue("q2")
+    assert store.queues.get(KEY) == queue("q3")
+
+
+def test_who_comes_second_after_the_same_predecessor_stores_nothing(store: Store) -> None:
+    store.queues.put(queue("q1"))
+    assert store.queues.succeed(queue("q2"), "q1")
+    assert not store.queues.succeed(queue("q3"), "q1")
+    assert not store.queues.succeed(queue("q4"), "never stored")
+    assert store.queues.get(KEY) == queue("q2")
+    assert store.queues.version(KEY, "q3") is None
+
+
+def test_succeeding_twice_by_the_same_version_is_one_success(store: Store) -> None:
+    """After a lost connection the work is done again."""
+    store.queues.put(queue("q1"))
+    assert store.queues.succeed(queue("q2"), "q1")
+    assert store.queues.succeed(queue("q2"), "q1")
+    assert store.queues.version(KEY, "q1") == queue("q1")
+
+
+def test_of_many_successors_at_once_exactly_one_comes_first(store: Store) -> None:
+    store.queues.put(queue("q0"))
+    start, won = threading.Barrier(5), list[str]()
+
+    def succeed(queue_id: str) -> None:
+        start.wait()
+        if store.queues.succeed(queue(queue_id), "q0"):
+            won.append(queue_id)
+
+    threads = [threading.Thread(target=succeed, args=(f"q{i}",)) for i in range(1, 6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (winner,) = won
+    assert store.queues.get(KEY) == queue(winner)
+    assert store.queues.version(KEY, "q0") == queue("q0")
+
+
+def test_both_versions_are_dropped_when_they_are_old(store: Store) -> None:
+    store.queues.put(queue("q1", created_at_s=1.0))
+    store.queues.succeed(queue("q2", created_at_s=2.0), "q1")
+    assert store.queues.drop_before(2.0) == 1
+    assert store.queues.version(KEY, "q1") is None
+    assert store.queues.get(KEY) == queue("q2", created_at_s=2.0)
+    assert store.queues.drop_before(3.0) == 1
 
 
 @pytest.mark.parametrize(
@@ -75,7 +141,7 @@ def test_old_queues_are_dropped_and_counted(store: Store) -> None:
 
 def test_dropping_goes_on_beyond_one_step(store: Store) -> None:
     for i in range(1201):
-        store.queues.put(QueueRecord(replace(KEY, user_key=f"a:{i}"), f"q{i}", "m", 1.0, ()))
+        store.queues.put(QueueRecord(replace(KEY, user_key=f"a:{i}"), f"q{i}", "m", 1.0, 1.0, ()))
     assert store.queues.drop_before(2.0) == 1201
 
 
@@ -129,7 +195,8 @@ ranked = st.builds(
 def test_any_list_survives_the_blob_bit_for_bit(
     items: list[RankedItem], fallbacks: list[str]
 ) -> None:
-    found, found_fallbacks = decode_queue(encode_queue(items, fallbacks))
+    found, found_fallbacks, seed = decode_queue(encode_queue(items, fallbacks, 2**63 - 1))
+    assert seed == 2**63 - 1
     assert found == tuple(items)
     assert found_fallbacks == tuple(fallbacks)
     assert [i.probability.hex() for i in found] == [i.probability.hex() for i in items]
@@ -138,3 +205,23 @@ def test_any_list_survives_the_blob_bit_for_bit(
 def test_a_blob_of_another_format_is_refused() -> None:
     with pytest.raises(ValueError, match="format 99"):
         decode_queue(b"\x04\0\0\0[99]")
+
+
+def test_how_each_item_came_to_its_place_survives(store: Store) -> None:
+    drawn = (
+        RankedItem("t1", 0.3, ("als",), (), propensity=0.1 + 0.2, choices=50, passed_over=1 / 3),
+        RankedItem("t2", 1 / 3, ("als",), (), propensity=0.75, choices=49),
+        RankedItem("t3", 0.2, ("als",), ()),
+    )
+    record = replace(queue("q1"), items=drawn, seed=2**62 + 1)
+    store.queues.put(record)
+    assert store.queues.get(KEY) == record
+    (first, second, third) = drawn
+    assert (first.explored, second.explored, third.explored) == (True, False, False)
+
+
+def test_a_queue_from_before_there_was_any_chance_is_read() -> None:
+    head = b'[1,[["t1"],[0],[0]],[["als"]],["fell back"]]'
+    blob = len(head).to_bytes(4, "little") + head + struct.pack("<d", 0.5)
+    items = (RankedItem("t1", 0.5, ("als",), ("als",)),)
+    assert decode_queue(blob) == (items, ("fell back",), 0)

@@ -16,11 +16,15 @@ RECORD = RecommendationRecord(
     queue_id="q1",
     model_version="music-1",
     created_at_s=1_700_000_000.5,
-    items=(ShownItem("t1", 11, 0.1 + 0.2), ShownItem("曲", 12, 1e-300)),
+    items=(
+        ShownItem("t1", 11, 0.1 + 0.2, propensity=1e-3, choices=50, passed_over=0.7),
+        ShownItem("曲", 12, 1e-300, propensity=0.9, choices=49),
+    ),
+    seed=12,
 )
 
 
-def test_an_answered_page_is_kept_with_its_places_and_probabilities(store: Store) -> None:
+def test_an_answered_page_is_kept_with_its_places_and_how_likely_they_were(store: Store) -> None:
     recommendations: RecommendationStore = store.recommendations
     recommendations.add(RECORD)
     assert store.recommendations.get(RECORD.recommendation_id) == RECORD

@@ -1,11 +1,25 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Unpack
 
 import pytest
 
-from encore.v1 import common_pb2, recommender_service_pb2
-from encore_client import FeedbackEvent, GenreStatus, Outcome, Profile, User, convert
+from encore.v1 import admin_service_pb2, common_pb2, recommender_service_pb2
+from encore_client import (
+    FateStage,
+    FeedbackEvent,
+    FilterMode,
+    GenreStatus,
+    ListMode,
+    Novelty,
+    Outcome,
+    Profile,
+    RecommendOptions,
+    User,
+    convert,
+)
+from encore_client.fates import why_not
 
 
 def test_every_outcome_and_profile_of_the_contract_has_its_word_and_no_other() -> None:
@@ -20,6 +34,20 @@ def test_every_outcome_and_profile_of_the_contract_has_its_word_and_no_other() -
         convert.recommend_request("d", "u", page_token="", request_id="", profile=profile).profile
         for profile in Profile
     } == set(common_pb2.Profile.values())
+
+
+def test_every_list_mode_of_the_contract_has_its_word_and_no_other() -> None:
+    assert {
+        convert.recommend_request("d", "u", page_token="", request_id="", list_mode=mode).list_mode
+        for mode in ListMode
+    } == set(recommender_service_pb2.ListMode.values())
+
+
+def test_every_stage_of_the_contract_has_its_word_and_no_other() -> None:
+    numbers = set(admin_service_pb2.FateStage.values()) - {0}
+    fates = [admin_service_pb2.ObjectFate(stage=number) for number in numbers]
+    answer = why_not(admin_service_pb2.WhyNotResponse(fates=fates))
+    assert {fate.stage for fate in answer.fates} == set(FateStage) - {FateStage.NEWER}
 
 
 def test_a_status_newer_than_the_client_is_unknown() -> None:
@@ -102,3 +130,35 @@ def test_a_user_is_an_id_or_more() -> None:
     assert convert.user_message("u") == common_pb2.User(id="u")
     more = convert.user_message(User("u", {"city": "13"}))
     assert dict(more.attributes) == {"city": "13"}
+
+
+def recommend(**options: Unpack[RecommendOptions]) -> recommender_service_pb2.RecommendRequest:
+    return convert.recommend_request("d", "u", page_token="", request_id="", **options)
+
+
+def test_every_novelty_and_filter_mode_of_the_contract_has_its_word_and_no_other() -> None:
+    novelties = {recommend(novelty=novelty).novelty for novelty in Novelty}
+    assert novelties == set(recommender_service_pb2.Novelty.values())
+    modes = {recommend(filter_mode=mode).filter_mode for mode in FilterMode}
+    assert modes == set(recommender_service_pb2.FilterMode.values())
+
+
+def test_facet_filters_are_sent_field_by_field() -> None:
+    sent = recommend(facet_filters={"genres": ["rock", "jazz"], "language": ("sv",)}).facet_filters
+    assert [(each.field, list(each.values)) for each in sent] == [
+        ("genres", ["rock", "jazz"]),
+        ("language", ["sv"]),
+    ]
+    with pytest.raises(TypeError, match=r"genres.* takes several ids"):
+        recommend(facet_filters={"genres": "rock"})  # type: ignore[dict-item]
+
+
+def test_a_share_of_zero_is_not_the_domains_share() -> None:
+    sent = recommend(diversity=0.0, freshness=0.0, exploration=0.0)
+    assert sent.HasField("diversity")
+    assert sent.HasField("freshness")
+    assert sent.HasField("exploration")
+    unsaid = recommend(diversity=None, freshness=None)
+    assert not unsaid.HasField("diversity")
+    assert not unsaid.HasField("freshness")
+    assert not unsaid.HasField("exploration")

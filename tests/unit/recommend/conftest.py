@@ -9,6 +9,7 @@ import pytest
 
 from core.content import unit_vectors
 from core.log import Entities, Outcome
+from core.recommend.allowed import allowed_objects
 from core.recommend.contracts import Query
 from core.requests import RecommendRequest, UserRef
 from core.retrieval.index import fit_retrieval
@@ -17,6 +18,8 @@ from core.state.state import Event, State
 from core.testing_logs import new_state
 
 ARTISTS = {"a1": "abba", "a2": "abba", "a3": "abba", "b1": "bach", "b2": "bach", "n1": ""}
+LANGUAGES = {"a1": "sv", "a2": "sv", "a3": "sv", "b1": "de", "b2": "de"}
+GENRES = {"a1": "pop|rock", "a2": "pop|jazz", "a3": "pop", "b1": "rock"}
 FREE = frozenset({"a2", "b1"})
 CONTENT = unit_vectors(
     "sound", tuple(ARTISTS)[:5], np.array([[1, 0], [3, 1], [2, 1], [0, 1], [1, 3]], float)
@@ -44,8 +47,9 @@ def _entities(columns: Sequence[str], artists: Mapping[str, str], numbers: int) 
     texts = np.full(n, "", dtype=object)
     values: dict[str, np.ndarray] = dict.fromkeys(columns[:-numbers], texts)
     values |= dict.fromkeys(columns[-numbers:], np.full(n, np.nan))
-    if "artist" in values:
-        values["artist"] = np.array(list(artists.values()), dtype=object)
+    for column, known in (("artist", artists), ("language", LANGUAGES), ("genres", GENRES)):
+        if column in values:
+            values[column] = np.array([known.get(name, "") for name in artists], dtype=object)
     return Entities(tuple(artists), values)
 
 
@@ -71,15 +75,16 @@ def asked(state: State) -> Callable[..., Query]:
     retrieval = fit_retrieval(state, seed=0)
 
     def ask(user: str = "", *, pool: str = "", now_s: float = 20.0, **request: object) -> Query:
-        index = state.schema.pools.index(pool) if pool else None
+        asked = RecommendRequest(UserRef(user), pool=pool, **request)  # type: ignore[arg-type]
+        index = state.users.get(user)
         return Query(
-            request=RecommendRequest(UserRef(user), pool=pool, **request),  # type: ignore[arg-type]
+            request=asked,
             state=state,
             retrieval=retrieval,
-            user=state.users.get(user),
+            user=index,
             now_s=now_s,
             user_now_s=now_s,
-            pool=None if index is None else state.arrays.objects.pools[:, index],
+            pool=allowed_objects(state, asked, index, facets=True),
         )
 
     return ask

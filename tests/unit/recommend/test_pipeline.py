@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from core.recommend.contracts import Proposals, Query, Source, Stages
+from core.recommend.contracts import Picked, Proposals, Query, Ranking, Source, Stages
 from core.recommend.filters import NotExcluded
-from core.recommend.pipeline import Candidates, apply_filters, gather, rank
+from core.recommend.pipeline import Candidates, apply_filters, gather
+from core.recommend.slate import rank
 from core.requests import Slate
 from core.state.state import State
 
@@ -79,11 +80,9 @@ class Picks:
     positions: tuple[int, ...]
     name: str = "picks"
 
-    def pick(
-        self, query: Query, objects: NDArray[np.int32], scores: NDArray[np.float64]
-    ) -> NDArray[np.intp]:
-        del query, objects, scores
-        return np.array(self.positions, np.intp)
+    def pick(self, query: Query, ranking: Ranking) -> Picked:
+        del query, ranking
+        return Picked(np.array(self.positions, np.intp))
 
 
 def stages(*sources: Source, limit: int = 200) -> Stages:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
 from core.errors import InvalidRequestError
+from core.fates import Stage
 from core.log import Outcome
-from core.requests import GenreAnswer, GenreStatus, RankedItem
+from core.requests import (
+    FacetFilter,
+    GenreAnswer,
+    GenreStatus,
+    Novelty,
+    RankedItem,
+    RecommendRequest,
+    UserRef,
+)
+from encore.v1 import admin_service_pb2 as admin_pb
 from encore.v1 import common_pb2 as common_pb
 from encore.v1 import recommender_service_pb2 as pb
-from server import convert
+from server import convert, convert_admin, list_options
 from server.handlers.genre import GenreHeard
 from server.handlers.recommend import PageAnswer
 
@@ -56,6 +67,21 @@ def test_every_profile_of_the_contract_is_known() -> None:
     assert set(convert.PROFILES) == set(common_pb.Profile.values())
 
 
+def test_every_list_mode_of_the_contract_is_known_and_live_by_default() -> None:
+    assert set(convert.LIST_MODES) == set(pb.ListMode.values())
+    assert not convert.page_request(pb.RecommendRequest()).from_queue
+    assert convert.page_request(pb.RecommendRequest(list_mode=pb.LIST_MODE_QUEUE)).from_queue
+    wrong = pb.RecommendRequest(list_mode=9)  # type: ignore[arg-type]
+    assert bad_fields(lambda: convert.page_request(wrong)) == ["list_mode"]
+
+
+def test_every_stage_of_a_fate_has_one_in_the_contract_and_the_other_way_round() -> None:
+    assert set(convert_admin.STAGES) == set(Stage)
+    assert set(convert_admin.STAGES.values()) == set(admin_pb.FateStage.values()) - {0}
+    for stage, number in convert_admin.STAGES.items():
+        assert admin_pb.FateStage.Name(number) == f"FATE_STAGE_{stage.name}"
+
+
 def test_everything_wrong_with_a_request_is_said_at_once() -> None:
     request = pb.ScoreRequest(
         user=common_pb.User(id="a\0", attributes={"age": "x" * 2000}),
@@ -97,9 +123,59 @@ def test_objects_named_twice_are_scored_twice() -> None:
     assert convert.score_request(pb.ScoreRequest(object_ids=["a", "a"])).object_ids == ("a", "a")
 
 
-def test_ranks_and_tokens_of_a_page_are_sent() -> None:
-    page = PageAnswer("v1", "rec", ((7, RankedItem("t1", 0.5, ("als",), ("why",))),), "next", ())
-    sent = convert.page_response(page)
+def test_every_novelty_and_filter_mode_of_the_contract_is_known() -> None:
+    assert set(list_options.NOVELTIES) == set(pb.Novelty.values())
+    assert set(list_options.NOVELTIES.values()) == set(Novelty)
+    assert set(list_options.FALLS_BACK) == set(pb.FilterMode.values())
+
+
+def test_what_a_list_is_to_be_like_is_read() -> None:
+    wanted = pb.FacetFilter(field="genres", values=["rock", "jazz", "rock"])
+    asked = convert.page_request(
+        pb.RecommendRequest(
+            novelty=pb.NOVELTY_NEW_ONLY,
+            facet_filters=[wanted],
+            filter_mode=pb.FILTER_MODE_FALL_BACK,
+            diversity=0.25,
+            exploration=0.0,
+        )
+    ).request
+    assert asked.novelty is Novelty.NEW_ONLY
+    assert asked.facet_filters == (FacetFilter("genres", ("rock", "jazz")),)
+    assert asked.fall_back
+    assert (asked.diversity, asked.freshness, asked.exploration) == (0.25, None, 0.0)
+    assert convert.page_request(pb.RecommendRequest()).request == RecommendRequest(UserRef())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"novelty": 9}, "novelty"),
+        ({"filter_mode": 9}, "filter_mode"),
+        ({"facet_filters": [pb.FacetFilter(field="", values=["x"])]}, "facet_filters[0].field"),
+        ({"facet_filters": [pb.FacetFilter(field="genres")]}, "facet_filters[0].values"),
+        (
+            {"facet_filters": [pb.FacetFilter(field="genres", values=["x", ""])]},
+            "facet_filters[0].values[1]",
+        ),
+        (
+            {"facet_filters": [pb.FacetFilter(field="genres", values=["x"] * 1001)]},
+            "facet_filters[0].values",
+        ),
+        ({"facet_filters": [pb.FacetFilter(field="genres", values=["x"])] * 17}, "facet_filters"),
+        ({"diversity": -0.01}, "diversity"),
+        ({"freshness": 1.01}, "freshness"),
+        ({"exploration": math.nan}, "exploration"),
+    ],
+)
+def test_what_cannot_be_wished_of_a_list_is_named(wrong: dict[str, Any], field: str) -> None:
+    assert bad_fields(lambda: convert.page_request(pb.RecommendRequest(**wrong))) == [field]
+
+
+def test_ranks_chances_and_tokens_of_a_page_are_sent() -> None:
+    drawn = RankedItem("t1", 0.5, ("als",), ("why",), propensity=0.25, choices=4, passed_over=0.6)
+    sent = convert.page_response(PageAnswer("v1", "rec", ((7, drawn),), "next", ()))
+    assert (sent.items[0].propensity, sent.items[0].explored) == (0.25, True)
     assert (sent.items[0].rank, sent.items[0].object_id, sent.next_page_token) == (7, "t1", "next")
 
 

@@ -9,8 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidRequestError
-from core.requests import RecommendRequest, UserRef
-from server.pages import MAX_TOKEN_BYTES, Page, PageTokens, fingerprint, user_key
+from core.requests import FacetFilter, Novelty, RecommendRequest, UserRef
+from server.pages import (
+    MAX_TOKEN_BYTES,
+    Page,
+    PageTokens,
+    fingerprint,
+    model_digest,
+    user_key,
+)
 from server.ports import QueueKey
 
 QUEUE_ID = "0123456789abcdef" * 2
@@ -20,7 +27,7 @@ TOKENS = PageTokens(b"secret")
 
 def page_for(request: RecommendRequest, domain: str = "music", offset: int = 10) -> Page:
     key = QueueKey(domain, user_key(request.user.id, anonymous="a" * 32), fingerprint(request))
-    return Page(QUEUE_ID, offset, key)
+    return Page(QUEUE_ID, offset, key, model_digest("v1"))
 
 
 def refusal(token: str, domain: str = "music", request: RecommendRequest = REQUEST) -> str:
@@ -78,6 +85,12 @@ def test_the_token_of_another_domain_is_refused() -> None:
         replace(REQUEST, exclude_ids=()),
         replace(REQUEST, max_per_facet=1),
         replace(REQUEST, profile="light"),
+        replace(REQUEST, novelty=Novelty.NEW_ONLY),
+        replace(REQUEST, facet_filters=(FacetFilter("genres", ("rock",)),)),
+        replace(REQUEST, fall_back=True),
+        replace(REQUEST, diversity=0.0),
+        replace(REQUEST, freshness=0.1),
+        replace(REQUEST, exploration=0.1),
         replace(REQUEST, user=UserRef("ann", {"city": "1"})),
     ],
 )
@@ -92,4 +105,14 @@ def test_a_token_sealed_with_another_key_is_refused() -> None:
 def test_the_order_in_which_fields_are_written_does_not_matter() -> None:
     one = replace(REQUEST, context={"a": "1", "b": "2"})
     other = replace(REQUEST, context={"b": "2", "a": "1"})
+    assert fingerprint(one) == fingerprint(other)
+
+
+def test_what_the_last_queue_held_does_not_make_another_request() -> None:
+    assert fingerprint(replace(REQUEST, queued_ids=("t1", "t2"))) == fingerprint(REQUEST)
+
+
+def test_neither_the_seed_nor_the_order_of_values_makes_another_request() -> None:
+    one = replace(REQUEST, facet_filters=(FacetFilter("genres", ("rock", "jazz")),), seed=1)
+    other = replace(REQUEST, facet_filters=(FacetFilter("genres", ("jazz", "rock")),), seed=2)
     assert fingerprint(one) == fingerprint(other)

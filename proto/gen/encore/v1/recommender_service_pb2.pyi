@@ -21,6 +21,90 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Novelty:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NoveltyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Novelty.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NOVELTY_UNSPECIFIED: _Novelty.ValueType  # 0
+    """Both."""
+    NOVELTY_NEW_ONLY: _Novelty.ValueType  # 1
+    """Only what the user never had."""
+    NOVELTY_KNOWN_ONLY: _Novelty.ValueType  # 2
+    """Only what the user had before."""
+
+class Novelty(_Novelty, metaclass=_NoveltyEnumTypeWrapper):
+    """Whether a list offers what the user has had before."""
+
+NOVELTY_UNSPECIFIED: Novelty.ValueType  # 0
+"""Both."""
+NOVELTY_NEW_ONLY: Novelty.ValueType  # 1
+"""Only what the user never had."""
+NOVELTY_KNOWN_ONLY: Novelty.ValueType  # 2
+"""Only what the user had before."""
+Global___Novelty: _TypeAlias = Novelty  # noqa: Y015
+
+class _FilterMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FilterModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FilterMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FILTER_MODE_UNSPECIFIED: _FilterMode.ValueType  # 0
+    """As FILTER_MODE_STRICT."""
+    FILTER_MODE_STRICT: _FilterMode.ValueType  # 1
+    """They are left out: the list may be short."""
+    FILTER_MODE_FALL_BACK: _FilterMode.ValueType  # 2
+    """They follow after all that pass, where those do not fill the list; fallbacks says so."""
+
+class FilterMode(_FilterMode, metaclass=_FilterModeEnumTypeWrapper):
+    """What becomes of objects that do not pass the facet filters."""
+
+FILTER_MODE_UNSPECIFIED: FilterMode.ValueType  # 0
+"""As FILTER_MODE_STRICT."""
+FILTER_MODE_STRICT: FilterMode.ValueType  # 1
+"""They are left out: the list may be short."""
+FILTER_MODE_FALL_BACK: FilterMode.ValueType  # 2
+"""They follow after all that pass, where those do not fill the list; fallbacks says so."""
+Global___FilterMode: _TypeAlias = FilterMode  # noqa: Y015
+
+class _ListMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ListModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ListMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LIST_MODE_UNSPECIFIED: _ListMode.ValueType  # 0
+    """As LIVE."""
+    LIST_MODE_LIVE: _ListMode.ValueType  # 1
+    """Ranked now and stored as the user's queue for this request; tokens of the queue before it
+    become stale.
+    """
+    LIST_MODE_QUEUE: _ListMode.ValueType  # 2
+    """Read from the user's stored queue for this request, without what they took or disliked since:
+    a fast answer. Ranked now, and stored, where there is none, or it is of another model version,
+    too old, or holds less than a page; ranked anew behind the answer where it runs low. Tokens of
+    the queue before it stay valid then. Users without an id have no stored queue.
+    """
+
+class ListMode(_ListMode, metaclass=_ListModeEnumTypeWrapper):
+    """Where a first page comes from."""
+
+LIST_MODE_UNSPECIFIED: ListMode.ValueType  # 0
+"""As LIVE."""
+LIST_MODE_LIVE: ListMode.ValueType  # 1
+"""Ranked now and stored as the user's queue for this request; tokens of the queue before it
+become stale.
+"""
+LIST_MODE_QUEUE: ListMode.ValueType  # 2
+"""Read from the user's stored queue for this request, without what they took or disliked since:
+a fast answer. Ranked now, and stored, where there is none, or it is of another model version,
+too old, or holds less than a page; ranked anew behind the answer where it runs low. Tokens of
+the queue before it stay valid then. Users without an id have no stored queue.
+"""
+Global___ListMode: _TypeAlias = ListMode  # noqa: Y015
+
 class _GenreStatus:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -430,13 +514,21 @@ class RecommendRequest(_message.Message):
     PROFILE_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NOVELTY_FIELD_NUMBER: _builtins.int
+    FACET_FILTERS_FIELD_NUMBER: _builtins.int
+    FILTER_MODE_FIELD_NUMBER: _builtins.int
+    DIVERSITY_FIELD_NUMBER: _builtins.int
+    FRESHNESS_FIELD_NUMBER: _builtins.int
+    EXPLORATION_FIELD_NUMBER: _builtins.int
+    LIST_MODE_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
     """Name of the domain."""
     page_size: _builtins.int
     """Items in the page, 1 to 100; 0 means 10."""
     page_token: _builtins.str
     """Empty for a first page; else next_page_token of the page before. All other fields but
-    page_size must stay the same.
+    page_size and list_mode must stay the same. Pages of one list never overlap: all are cut from
+    one stored queue, also when another model has come into service since.
     """
     pool: _builtins.str
     """Draw only from this pool, such as "royalty_free"."""
@@ -450,6 +542,27 @@ class RecommendRequest(_message.Message):
     """Check the request and answer with no items; nothing is computed or stored."""
     request_id: _builtins.str
     """Id for logs, echoed in the answer; the server makes one up when empty."""
+    novelty: Global___Novelty.ValueType
+    """What the user had before, what they never had, or both."""
+    filter_mode: Global___FilterMode.ValueType
+    """What to do where few objects pass the facet filters."""
+    diversity: _builtins.float
+    """How much unlikeness to what stands before counts against relevance, 0 (not at all) to 1; absent
+    means the domain's.
+    """
+    freshness: _builtins.float
+    """How much it counts that few users have met an object, 0 (not at all) to 1; absent means the
+    domain's.
+    """
+    exploration: _builtins.float
+    """Chance of each place of the list to be drawn from the best candidates that are left instead of
+    taken by the best of them, 0 to 1; absent means the domain's. What was drawn is logged with its
+    propensity, so that other policies can be judged by it.
+    """
+    list_mode: Global___ListMode.ValueType
+    """Whether a first page is ranked now or read from the queue that is stored for the user. Counts
+    only where there is no page_token: later pages always come from the queue of their token.
+    """
     @_builtins.property
     def user(self) -> _common_pb2.User:
         """For whom."""
@@ -460,13 +573,17 @@ class RecommendRequest(_message.Message):
 
     @_builtins.property
     def candidate_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Rank these objects, at most 10,000, instead of what the sources propose. What the user has
-        taken or dislikes is left out all the same.
+        """Rank these objects, at most 10,000, instead of what the sources propose. What the other fields
+        rule out, what the user dislikes and what rests is left out all the same.
         """
 
     @_builtins.property
     def exclude_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Never return these objects; at most 10,000."""
+
+    @_builtins.property
+    def facet_filters(self) -> _containers.RepeatedCompositeFieldContainer[Global___FacetFilter]:
+        """Only objects that pass all of these, at most 16."""
 
     def __init__(
         self,
@@ -483,16 +600,64 @@ class RecommendRequest(_message.Message):
         profile: _common_pb2.Profile.ValueType = ...,
         validate_only: _builtins.bool = ...,
         request_id: _builtins.str = ...,
+        novelty: Global___Novelty.ValueType = ...,
+        facet_filters: _abc.Iterable[Global___FacetFilter] | None = ...,
+        filter_mode: Global___FilterMode.ValueType = ...,
+        diversity: _builtins.float | None = ...,
+        freshness: _builtins.float | None = ...,
+        exploration: _builtins.float | None = ...,
+        list_mode: Global___ListMode.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_per_facet", b"_max_per_facet", "max_per_facet", b"max_per_facet", "user", b"user"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_exploration", b"_exploration", "_freshness", b"_freshness", "_max_per_facet", b"_max_per_facet", "diversity", b"diversity", "exploration", b"exploration", "freshness", b"freshness", "max_per_facet", b"max_per_facet", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_per_facet", b"_max_per_facet", "candidate_ids", b"candidate_ids", "context", b"context", "domain", b"domain", "exclude_ids", b"exclude_ids", "max_per_facet", b"max_per_facet", "page_size", b"page_size", "page_token", b"page_token", "pool", b"pool", "profile", b"profile", "request_id", b"request_id", "user", b"user", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_exploration", b"_exploration", "_freshness", b"_freshness", "_max_per_facet", b"_max_per_facet", "candidate_ids", b"candidate_ids", "context", b"context", "diversity", b"diversity", "domain", b"domain", "exclude_ids", b"exclude_ids", "exploration", b"exploration", "facet_filters", b"facet_filters", "filter_mode", b"filter_mode", "freshness", b"freshness", "list_mode", b"list_mode", "max_per_facet", b"max_per_facet", "novelty", b"novelty", "page_size", b"page_size", "page_token", b"page_token", "pool", b"pool", "profile", b"profile", "request_id", b"request_id", "user", b"user", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__diversity: _TypeAlias = _typing.Literal["diversity"]  # noqa: Y015
+    _WhichOneofArgType__diversity: _TypeAlias = _typing.Literal["_diversity", b"_diversity"]  # noqa: Y015
+    _WhichOneofReturnType__exploration: _TypeAlias = _typing.Literal["exploration"]  # noqa: Y015
+    _WhichOneofArgType__exploration: _TypeAlias = _typing.Literal["_exploration", b"_exploration"]  # noqa: Y015
+    _WhichOneofReturnType__freshness: _TypeAlias = _typing.Literal["freshness"]  # noqa: Y015
+    _WhichOneofArgType__freshness: _TypeAlias = _typing.Literal["_freshness", b"_freshness"]  # noqa: Y015
     _WhichOneofReturnType__max_per_facet: _TypeAlias = _typing.Literal["max_per_facet"]  # noqa: Y015
     _WhichOneofArgType__max_per_facet: _TypeAlias = _typing.Literal["_max_per_facet", b"_max_per_facet"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__diversity) -> _WhichOneofReturnType__diversity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__exploration) -> _WhichOneofReturnType__exploration | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__freshness) -> _WhichOneofReturnType__freshness | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_per_facet) -> _WhichOneofReturnType__max_per_facet | None: ...
 
 Global___RecommendRequest: _TypeAlias = RecommendRequest  # noqa: Y015
+
+@_typing.final
+class FacetFilter(_message.Message):
+    """Passes objects by what the catalogue says of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """A category field of objects in the domain's schema, such as "genres" or "language"."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """1 to 1,000 values: any of them will do. Values that no object has match nothing."""
+
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        values: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FacetFilter: _TypeAlias = FacetFilter  # noqa: Y015
 
 @_typing.final
 class RecommendResponse(_message.Message):
@@ -551,12 +716,18 @@ class RecommendedItem(_message.Message):
     RANK_FIELD_NUMBER: _builtins.int
     SOURCES_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
+    PROPENSITY_FIELD_NUMBER: _builtins.int
+    EXPLORED_FIELD_NUMBER: _builtins.int
     object_id: _builtins.str
     """Id of the object."""
     probability: _builtins.float
     """Calibrated probability that the user comes back to it."""
     rank: _builtins.int
     """Place in the whole list, from 1."""
+    propensity: _builtins.float
+    """Probability that this object came to stand here, given those before it; 1 without exploration."""
+    explored: _builtins.bool
+    """It stands here because the place was drawn, not because it was the best that was left."""
     @_builtins.property
     def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Which sources proposed it."""
@@ -573,10 +744,12 @@ class RecommendedItem(_message.Message):
         rank: _builtins.int = ...,
         sources: _abc.Iterable[_builtins.str] | None = ...,
         reasons: _abc.Iterable[_builtins.str] | None = ...,
+        propensity: _builtins.float = ...,
+        explored: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["object_id", b"object_id", "probability", b"probability", "rank", b"rank", "reasons", b"reasons", "sources", b"sources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explored", b"explored", "object_id", b"object_id", "probability", b"probability", "propensity", b"propensity", "rank", b"rank", "reasons", b"reasons", "sources", b"sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

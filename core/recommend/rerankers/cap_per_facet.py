@@ -1,4 +1,4 @@
-"""Rerankers: pure policies over a list that is already in order of score."""
+"""A cap: at most so many objects of one artist, brand or destination."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from core.recommend.contracts import Query
+from core.recommend.contracts import Picked, Query, Ranking
 
 
 @dataclass(frozen=True)
@@ -19,15 +18,12 @@ class CapPerFacet:
     """The domain's cap; a request may set its own, 0 means none."""
     name: str = "cap_per_facet"
 
-    def pick(
-        self, query: Query, objects: NDArray[np.int32], scores: NDArray[np.float64]
-    ) -> NDArray[np.intp]:
+    def pick(self, query: Query, ranking: Ranking) -> Picked:
         """The first `cap` of each value, in unchanged order."""
-        del scores
         asked = query.request.max_per_facet
         cap = self.cap if asked is None else asked
         arrays = query.state.arrays
-        values = arrays.objects.values[objects, arrays.shape.main_slot[0]]
+        values = arrays.objects.values[ranking.objects, arrays.shape.main_slot[0]]
         taken: Counter[int] = Counter()
         positions = []
         for position, value in enumerate(values.tolist()):
@@ -35,4 +31,4 @@ class CapPerFacet:
                 taken[value] += 1
             if cap == 0 or value == 0 or taken[value] <= cap:
                 positions.append(position)
-        return np.array(positions, np.intp)
+        return Picked(np.array(positions, np.intp))
