@@ -19,6 +19,7 @@ from core.domain import Domain, StoredGenre
 from core.ensemble import Ensemble, EnsemblePrediction, Profile
 from core.errors import FieldViolation, InvalidRequestError
 from core.explain import explain
+from core.fates import WhyNot
 from core.models import TRAINERS
 from core.ranking.task import RankTask
 from core.recommend.allowed import allowed_objects
@@ -26,6 +27,7 @@ from core.recommend.candidate_features import candidate_batch, rank_columns
 from core.recommend.contracts import Query
 from core.recommend.shortlist import shortlist
 from core.recommend.slate import rank
+from core.recommend.trace import Trace
 from core.requests import (
     FeedbackEvent,
     RecommendRequest,
@@ -210,38 +212,51 @@ class DomainEngine:
         stages = self._domain.stages
         if request.size == 0:
             return Slate((), (), {})
-        rank_task = self._bundle.rank
-        quotas = None if rank_task is None else rank_task.quotas
+        quotas = self._quotas(request)
         with self._lock:
             self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
             query = self._query(request, now_s)
             candidates = shortlist(query, stages, self._report, quotas)
-            if rank_task is None:
+            if self._bundle.rank is None:
                 candidates.fallbacks.append("no rank task in this bundle: ranked as Score does")
-                batch = self._read(
-                    query.user, candidates.objects, request.context, now_s, attributes
-                )
-            else:
-                batch = candidate_batch(
-                    query, stages.sources, self._columns, candidates.objects, self._report,
-                    attributes,
-                )  # fmt: skip
-        ensemble = self._bundle.ensemble if rank_task is None else rank_task.ensemble
-        probabilities = self._predict(ensemble, batch, profile).probabilities
+            batch = self._ranking_batch(query, candidates.objects, now_s, attributes)
+        probabilities = self._predict(self._ranker, batch, profile).probabilities
         with self._lock:
             return rank(query, stages.rerankers, candidates, probabilities)
+
+    def why_not(self, request: RecommendRequest, object_ids: Sequence[str], now_s: float) -> WhyNot:
+        """Where each of these objects leaves the list that `recommend` would answer, and why."""
+        profile = self._profile(request.profile)
+        unknown = [*self._pool_violations(request.pool), *self._facet_violations(request)]
+        attributes = self._checked(request.user, request.context, unknown)
+        stages, quotas = self._domain.stages, self._quotas(request)
+        with self._lock:
+            self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
+            query = self._query(request, now_s)
+            candidates = shortlist(query, stages, self._report, quotas)
+            trace = Trace.of(query, stages, candidates, object_ids, quotas)
+            objects = np.concatenate([trace.scored, trace.others])
+            batch = self._ranking_batch(query, objects, now_s, attributes)
+        probabilities = self._predict(self._ranker, batch, profile).probabilities
+        with self._lock:
+            slate = rank(query, stages.rerankers, candidates, probabilities[: len(trace.scored)])
+            return trace.told(slate, probabilities)
+
+    def _quotas(self, request: RecommendRequest) -> Mapping[str, int] | None:
+        """How many proposals of each source are ranked; None for the stages' limit."""
+        return None if self._bundle.rank is None else self._bundle.rank.quotas_of(request)
 
     def still_allowed(
         self, user_id: str, object_ids: Sequence[str], since_s: float
     ) -> NDArray[np.bool_]:
-        """Which of a queue's items (n,) the user has neither taken since a moment nor disliked."""
+        """Which of a queue's items (n,) the user has not met since it was ranked, nor dislikes."""
         with self._lock:
             user = self._state.users.get(user_id)
             objects = np.array([self._state.objects.get(i) for i in object_ids], np.int32)
-            last_s = self._state.last_met_s(user, objects)
-            # Meetings are kept in whole seconds: one just after the moment may seem before it.
-            untouched = last_s < self._on_log_clock(since_s) - 1.0
-            return np.asarray(untouched & (self._state.opinions(user, objects) >= 0))
+            # A moment is kept as the whole second that it lies in: rather drop an item that was
+            # met just before the ranking than offer one again that was met just after.
+            met_before = self._state.last_met_s(user, objects) <= self._on_log_clock(since_s) - 1.0
+            return np.asarray(met_before & (self._state.opinions(user, objects) >= 0))
 
     def pool_ids(self, pool: str) -> frozenset[str]:
         """The members of a pool; InvalidRequestError when the schema has no such pool."""
@@ -261,6 +276,25 @@ class DomainEngine:
         for member, rows in prediction.non_finite.items():
             self._report(member, ArithmeticError(f"{rows} of {len(batch)} logits are not finite"))
         return prediction
+
+    @property
+    def _ranker(self) -> Ensemble:
+        """What ranks candidates: the rank task, or Score's ensemble in bundles without one."""
+        rank_task = self._bundle.rank
+        return self._bundle.ensemble if rank_task is None else rank_task.ensemble
+
+    def _ranking_batch(
+        self,
+        query: Query,
+        objects: NDArray[np.int32],
+        now_s: float,
+        attributes: Mapping[str, str | float],
+    ) -> FeatureBatch:
+        """What the ranker sees of candidates (n,)."""
+        if self._bundle.rank is None:
+            return self._read(query.user, objects, query.request.context, now_s, attributes)
+        sources = self._domain.stages.sources
+        return candidate_batch(query, sources, self._columns, objects, self._report, attributes)
 
     def _read(
         self,

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.fates import WhyNot
 from core.log import Outcome
 from core.state.columns import FeatureBatch
 
@@ -161,6 +162,8 @@ class RecommendRequest:
     domain's."""
     seed: int = 0
     """Of the draws: the same request, state and seed give the same list."""
+    queued_ids: tuple[str, ...] = ()
+    """The user's last queue of the same request, best first: kept for next, so still candidates."""
 
 
 @dataclass(frozen=True)
@@ -296,7 +299,18 @@ class Engine(Protocol):
     def still_allowed(
         self, user_id: str, object_ids: Sequence[str], since_s: float
     ) -> NDArray[np.bool_]:
-        """Which of a queue's items (n,) the user has neither taken since a moment nor disliked."""
+        """Which of a queue's items (n,) the user has not met since it was ranked, nor dislikes.
+
+        `since_s` is the moment of the ranking, on the server's clock. States keep meetings to the
+        second: one within the second before counts as since.
+        """
+        ...
+
+    def why_not(self, request: RecommendRequest, object_ids: Sequence[str], now_s: float) -> WhyNot:
+        """Where each of these objects leaves the list that `recommend` would answer now, and why.
+
+        InvalidRequestError names the field. Nothing is changed.
+        """
         ...
 
 

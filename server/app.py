@@ -13,12 +13,15 @@ from server.handlers.feedback import FeedbackHandler
 from server.handlers.genre import GenreHandler
 from server.handlers.recommend import RecommendHandler
 from server.handlers.score import ScoreHandler
+from server.handlers.why_not import WhyNotHandler
 from server.interceptors import AccessLog, CallChain, Counting, Errors
 from server.lifecycle import EncoreServer
 from server.logs import Log, json_log
 from server.metrics import Metrics
 from server.pages import PageTokens
 from server.ports import FeedbackLog, QueueStore, RecommendationStore
+from server.queueing import Queueing, QueueRules
+from server.regeneration import Regeneration
 from server.servicers import AdminServicer, RecommenderServicer
 from server.serving import Capabilities, Clock, Serving
 from server.settings import Settings
@@ -33,6 +36,7 @@ def build_server(
     queues: QueueStore,
     recommendations: RecommendationStore,
     clock: Clock,
+    page_token_key: bytes,
     log: Log | None = None,
 ) -> EncoreServer:
     """A server, not started.
@@ -45,6 +49,7 @@ def build_server(
         queues: where ranked lists are kept.
         recommendations: where answered pages are kept.
         clock: epoch seconds.
+        page_token_key: seals page tokens; equal on all replicas.
         log: where to log; by default JSON lines on standard output.
     """
     log = log or json_log(level=settings.log_level)
@@ -73,7 +78,9 @@ def build_server(
     }
 
     score = ScoreHandler(serving, scoring, metrics)
-    tokens = PageTokens(settings.page_token_key.get_secret_value().encode())
+    rules = QueueRules(settings.queue_size, settings.queue_ttl_s, settings.queue_low)
+    queueing = Queueing(serving, scoring, database, queues, metrics, rules)
+    regeneration = Regeneration(serving, scoring, database, queues, queueing, metrics, log)
     recommender = RecommenderServicer(
         score,
         RecommendHandler(
@@ -82,15 +89,16 @@ def build_server(
             database,
             queues,
             recommendations,
-            tokens,
+            PageTokens(page_token_key),
             metrics,
-            settings.queue_size,
+            queueing,
+            regeneration,
         ),
         GenreHandler(serving, scoring, listening),
         FeedbackHandler(serving, database, feedback_log, tails, metrics, settings.clock_skew_s),
         settings.max_audio_bytes,
     )
-    admin = AdminServicer(score, serving)
+    admin = AdminServicer(score, WhyNotHandler(serving, scoring, queueing), serving)
 
     def chain() -> CallChain:
         counting, access_log = Counting(metrics), AccessLog(log)
@@ -108,6 +116,7 @@ def build_server(
         serving,
         tails,
         queues,
+        regeneration,
         scoring,
         listening,
         database,

@@ -8,8 +8,7 @@ from types import MappingProxyType
 
 from core.errors import InvalidRequestError
 from core.log import Outcome
-from core.requests import Engine, GenreStatus, RecommendRequest, ScoreRequest, UserRef
-from encore.v1 import admin_service_pb2 as admin_pb
+from core.requests import GenreStatus, RecommendRequest, ScoreRequest, UserRef
 from encore.v1 import common_pb2 as common_pb
 from encore.v1 import recommender_service_pb2 as pb
 from server.checks import MAX_ID_BYTES, MAX_OBJECT_IDS, MAX_REQUEST_ID_BYTES, Checks
@@ -17,7 +16,7 @@ from server.explanations import explanation_message
 from server.handlers.feedback import FeedbackAnswer, FeedbackCall, Rejection
 from server.handlers.genre import GenreHeard, GenreQuery
 from server.handlers.recommend import PageAnswer, PageRequest
-from server.handlers.score import Features, Scored
+from server.handlers.score import Scored
 from server.list_options import (
     FALLS_BACK,
     NOVELTIES,
@@ -35,7 +34,6 @@ MAX_EXPLAINED = 50
 DEFAULT_TOP_FEATURES = 10
 MAX_TOP_FEATURES = 100
 MAX_EVENTS = 1_000
-MAX_DEBUG_OBJECTS = 1_000
 MAX_EVENT_ID_BYTES = 128
 NO_CAP = 2**31 - 1
 MAX_EPOCH_S = 253_402_300_799
@@ -66,6 +64,14 @@ GENRE_STATUSES: Mapping[GenreStatus, pb.GenreStatus.ValueType] = MappingProxyTyp
         GenreStatus.TRACK_WITHOUT_AUDIO: pb.GENRE_STATUS_TRACK_WITHOUT_AUDIO,
     }
 )
+LIST_MODES: Mapping[int, bool] = MappingProxyType(
+    {
+        pb.LIST_MODE_UNSPECIFIED: False,
+        pb.LIST_MODE_LIVE: False,
+        pb.LIST_MODE_QUEUE: True,
+    }
+)
+"""List mode -> whether a first page may come from the stored queue."""
 
 
 def score_request(request: pb.ScoreRequest) -> ScoreRequest:
@@ -84,7 +90,7 @@ def score_request(request: pb.ScoreRequest) -> ScoreRequest:
     checks.between("top_features", request.top_features, 0, MAX_TOP_FEATURES)
     checks.finish()
     return ScoreRequest(
-        _user(request.user),
+        user_ref(request.user),
         tuple(request.object_ids),
         dict(request.context),
         PROFILES[request.profile],
@@ -121,12 +127,16 @@ def page_request(request: pb.RecommendRequest) -> PageRequest:
     cap = request.max_per_facet if request.HasField("max_per_facet") else None
     if cap is not None:
         checks.between("max_per_facet", cap, 0, NO_CAP)
+    if request.list_mode not in LIST_MODES:
+        checks.refuse(
+            "list_mode", f"unknown list mode {request.list_mode}: send one of the enum ListMode"
+        )
     check_list_options(checks, request)
     checks.finish()
     return PageRequest(
         request.domain,
         RecommendRequest(
-            _user(request.user),
+            user_ref(request.user),
             dict(request.context),
             pool=request.pool,
             candidate_ids=tuple(dict.fromkeys(request.candidate_ids)),
@@ -142,6 +152,7 @@ def page_request(request: pb.RecommendRequest) -> PageRequest:
         ),
         size=request.page_size or DEFAULT_PAGE,
         token=request.page_token,
+        from_queue=LIST_MODES[request.list_mode],
         validate_only=request.validate_only,
     )
 
@@ -236,35 +247,6 @@ def feedback_response(answer: FeedbackAnswer) -> pb.FeedbackResponse:
     )
 
 
-def features_request(request: admin_pb.DebugFeaturesRequest) -> ScoreRequest:
-    """A DebugFeatures request as the Score request whose features it asks for."""
-    checks = Checks()
-    _check_user(checks, request.user)
-    checks.mapping("context", request.context)
-    checks.ids("object_ids", request.object_ids, at_least=1, at_most=MAX_DEBUG_OBJECTS)
-    checks.finish()
-    return ScoreRequest(_user(request.user), tuple(request.object_ids), dict(request.context))
-
-
-def features_response(features: Features) -> admin_pb.DebugFeaturesResponse:
-    """The batch, row after row."""
-    batch = features.batch
-    return admin_pb.DebugFeaturesResponse(
-        number_columns=[column.name for column in batch.columns.numbers],
-        numbers=batch.numbers.ravel().tolist(),
-        code_columns=[column.name for column in batch.columns.codes],
-        codes=batch.codes.ravel().tolist(),
-        model_version=features.model_version,
-    )
-
-
-def serving_model(engine: Engine) -> admin_pb.ServingModel:
-    """One engine in service."""
-    return admin_pb.ServingModel(
-        domain=engine.domain, model_version=engine.model_version, watermark=engine.watermark
-    )
-
-
 def _new_feedback(event: pb.FeedbackEvent) -> NewFeedback:
     checks = Checks()
     checks.id("event_id", event.event_id, MAX_EVENT_ID_BYTES)
@@ -302,11 +284,12 @@ def _occurred_at_s(checks: Checks, event: pb.FeedbackEvent) -> float | None:
 
 def _check_circumstances(checks: Checks, request: pb.ScoreRequest | pb.RecommendRequest) -> None:
     _check_request_id(checks, request.request_id)
-    _check_user(checks, request.user)
+    check_user(checks, request.user)
     checks.mapping("context", request.context)
 
 
-def _check_user(checks: Checks, user: common_pb.User) -> None:
+def check_user(checks: Checks, user: common_pb.User) -> None:
+    """Note what is malformed in a user."""
     checks.text("user.id", user.id, MAX_ID_BYTES)
     checks.mapping("user.attributes", user.attributes)
 
@@ -320,5 +303,6 @@ def _check_profile(checks: Checks, profile: int) -> None:
         checks.refuse("profile", f"unknown profile {profile}: send one of the enum Profile")
 
 
-def _user(user: common_pb.User) -> UserRef:
+def user_ref(user: common_pb.User) -> UserRef:
+    """The user as the core says it."""
     return UserRef(user.id, dict(user.attributes))

@@ -24,6 +24,7 @@ from server.listening import PortTakenError, listen
 from server.logs import Log
 from server.metrics import Metrics
 from server.ports import QueueStore
+from server.regeneration import Regeneration
 from server.serving import Capabilities, Serving
 from server.settings import Settings
 from server.tail import FeedbackTail
@@ -57,6 +58,7 @@ class EncoreServer:
         serving: Serving,
         tails: Mapping[str, FeedbackTail],
         queues: QueueStore,
+        regeneration: Regeneration,
         scoring: BoundedExecutor,
         listening: BoundedExecutor,
         database: BoundedExecutor,
@@ -70,6 +72,7 @@ class EncoreServer:
         self._serving = serving
         self._tails = tails
         self._queues = queues
+        self._regeneration = regeneration
         self._scoring = scoring
         self._listening = listening
         self._database = database
@@ -151,6 +154,7 @@ class EncoreServer:
         self._opened.push_async_callback(self._scoring.close)
         self._opened.push_async_callback(self._listening.close)
         self._opened.push_async_callback(self._database.close)
+        self._opened.push_async_callback(self._regeneration.close)
         await self._say(HealthCheckResponse.NOT_SERVING)
         settings = self._settings
         metrics_port = self._serve_metrics()

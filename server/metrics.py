@@ -71,6 +71,20 @@ class Metrics:
             ("domain",),
             registry=self.registry,
         )
+        self.first_pages = Counter(
+            "encore_recommend_first_pages",
+            "First pages; origin is live, queue, or why a queue was not used: queue_missing, "
+            "queue_of_other_model, queue_too_old, queue_too_short.",
+            ("domain", "origin"),
+            registry=self.registry,
+        )
+        self.regenerations = Counter(
+            "encore_queue_regenerations",
+            "Queues that ran low; result is stored, overtaken by a newer first page, put_off while "
+            "calls wait, or failed.",
+            ("domain", "result"),
+            registry=self.registry,
+        )
         self._depth = Gauge(
             "encore_executor_queue_depth",
             "Calls that wait for a thread.",

@@ -1,4 +1,4 @@
-"""Page tokens: opaque to callers, bound to one queue version, one user and one request."""
+"""Page tokens: opaque to callers, bound to one queue version, model version, user and request."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from core.errors import FieldViolation, InvalidRequestError
 from core.requests import RecommendRequest
 from server.ports import QueueKey
 
-FORMAT = struct.Struct(">B16sI16s16s16s")
-"""Version, queue id, offset, fingerprint, digest of domain and user, anonymous key."""
-VERSION = 1
+FORMAT = struct.Struct(">B16sI16s16s16s8s")
+"""Version, queue id, offset, fingerprint, digest of domain and user, anonymous key, digest of the
+model version."""
+VERSION = 2
+MODEL_BYTES = 8
 SEAL_BYTES = 16
 MAX_TOKEN_BYTES = 256
 NOBODY = bytes(16)
@@ -32,13 +34,20 @@ class Page:
     offset: int
     """Position in the queue, from 0."""
     key: QueueKey
+    model: str
+    """Digest of the version of the model that ranked the queue: see `model_digest`."""
+
+
+def model_digest(model_version: str) -> str:
+    """16 hex digits that stand for a model version."""
+    return hashlib.blake2b(model_version.encode(), digest_size=MODEL_BYTES).hexdigest()
 
 
 def fingerprint(request: RecommendRequest) -> str:
     """32 hex digits that are equal only for requests which rank the same way.
 
-    The user id is not part of it: it is part of the queue's key. Nor is the seed: it is the
-    server's, new with every first page.
+    The user id is not part of it: it is part of the queue's key. Nor are the ids of the last queue,
+    which are found by it, and the seed, which the server draws anew for every ranking.
     """
     canonical = json.dumps(
         [
@@ -64,9 +73,10 @@ def fingerprint(request: RecommendRequest) -> str:
 
 
 class PageTokens:
-    """Writes and reads tokens; the seal shows damage, and forgery where a key is set."""
+    """Writes and reads tokens; the seal shows damage, and forgery by anyone without the key."""
 
-    def __init__(self, key: bytes = b"") -> None:
+    def __init__(self, key: bytes) -> None:
+        """`key` is equal on all replicas."""
         self._key = key
 
     def write(self, page: Page) -> str:
@@ -79,6 +89,7 @@ class PageTokens:
             bytes.fromhex(page.key.fingerprint),
             _owner(page.key.domain, name if kind == "u" else ""),
             NOBODY if kind == "u" else bytes.fromhex(name),
+            bytes.fromhex(page.model),
         )
         return base64.urlsafe_b64encode(payload + self._seal(payload)).decode().rstrip("=")
 
@@ -90,17 +101,18 @@ class PageTokens:
                 request; the violation names `page_token`.
         """
         payload = self._open(token)
-        version, queue_id, offset, made_for, owner, anonymous = FORMAT.unpack(payload)
+        version, queue_id, offset, made_for, owner, anonymous, model = FORMAT.unpack(payload)
         if version != VERSION:
             raise _refused("was made by another version of the server: ask for a first page")
         if owner != _owner(domain, request.user.id):
             raise _refused("was made for another domain or user: send the token of this one")
         if made_for.hex() != fingerprint(request):
-            raise _refused("was made for another request: change nothing but page_size")
+            raise _refused("was made for another request: change only page_size and list_mode")
         return Page(
             queue_id.hex(),
             offset,
             QueueKey(domain, user_key(request.user.id, anonymous.hex()), made_for.hex()),
+            model.hex(),
         )
 
     def _open(self, token: str) -> bytes:

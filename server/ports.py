@@ -93,7 +93,10 @@ class QueueRecord:
     """uuid4 hex; page tokens are bound to it."""
     model_version: str
     created_at_s: float
-    """Epoch seconds."""
+    """Epoch seconds of the server's clock: what a queue's age is counted from."""
+    ranked_at_s: float
+    """The moment that it was ranked for, on the server's clock but never before what the state had
+    seen: what was met since is no longer part of it."""
     items: tuple[RankedItem, ...]
     """Best first; probabilities and propensities survive storage bit for bit."""
     fallbacks: tuple[str, ...] = ()
@@ -102,18 +105,38 @@ class QueueRecord:
 
 
 class QueueStore(Protocol):
-    """The newest queue version for each key (one blob each)."""
+    """The current queue version of each key, and at most one that it succeeded (one blob each)."""
 
     def put(self, record: QueueRecord) -> None:
-        """Store a queue version; the one under the same key, if any, is replaced."""
+        """Make a version the current one; the one that was, if any, is gone."""
+        ...
+
+    def succeed(self, record: QueueRecord, predecessor_id: str) -> bool:
+        """Make a version the current one after `predecessor_id`, which can still be read by its id.
+
+        The version that the predecessor itself had succeeded is gone. Returns False, with nothing
+        changed, when the predecessor is not the current version any more.
+        """
         ...
 
     def get(self, key: QueueKey) -> QueueRecord | None:
-        """The version under this key, or None."""
+        """The current version under this key, or None."""
+        ...
+
+    def version(self, key: QueueKey, queue_id: str) -> QueueRecord | None:
+        """This version under this key, current or succeeded; None when it is gone."""
         ...
 
     def drop_before(self, created_at_s: float) -> int:
         """Delete queues created strictly before a moment (epoch seconds); how many."""
+        ...
+
+
+class SecretStore(Protocol):
+    """Secrets that all replicas on one database share."""
+
+    def agreed(self, name: str, proposal: bytes) -> bytes:
+        """The secret of a name: the proposal of whoever came first."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from server.logs import Log, json_log
 from server.model_store import open_models
 from server.serving import Clock
 from server.settings import Settings
-from server.store import migrate, open_store
+from server.store import Store, migrate, open_store
 
 DAY_S = 86_400.0
 STALE_S = 30 * DAY_S
@@ -51,5 +52,12 @@ def assembled(
             store.queues,
             store.recommendations,
             clock,
+            page_token_key(settings, store),
             log,
         )
+
+
+def page_token_key(settings: Settings, store: Store) -> bytes:
+    """What the settings say, or else what the replicas on this database have agreed on."""
+    told = settings.page_token_key.get_secret_value().encode()
+    return told or store.secrets.agreed("page_token_key", secrets.token_bytes(32))

@@ -67,8 +67,12 @@ class Settings(BaseSettings):
     """Items ranked into a queue by the first page of Recommend."""
     queue_ttl_s: float = Field(default=86_400.0, gt=0)
     """Queues older than this are dropped; their page tokens become stale."""
+    queue_low: float = Field(default=0.5, ge=0, le=1)
+    """A stored queue of which a smaller share is left, since its items were taken or disliked, is
+    ranked anew behind the answer; 0 waits until less than a page is left."""
     page_token_key: SecretStr = SecretStr("")
-    """Secret that seals page tokens; equal on all replicas. Empty: the seal only shows damage."""
+    """Secret that seals page tokens; equal on all replicas. Empty: one at random, made at the first
+    start and kept in the database, where all replicas find it."""
     clock_skew_s: float = Field(default=300.0, ge=0)
     """How far in the future `occurred_at` may lie; within it an event counts as of now."""
     tail_poll_s: float = Field(default=0.5, ge=0)

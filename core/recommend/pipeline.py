@@ -12,6 +12,8 @@ from core.recommend.contracts import Proposals, Query, Stages
 from core.state.arrays import DISTINCT
 from core.state.state import NOBODY
 
+BEYOND_LIMIT = "beyond the limit of its sources"
+"""Said of candidates of which every source had better ones that the filters left."""
 SinkReport = Callable[[str, Exception], None]
 """Called with the name of a source that failed, and how: the server logs it."""
 
@@ -52,13 +54,12 @@ def gather(
         named = {obj: ["request"] for obj in objects}
         return Candidates(np.array(objects, np.int32), named, {}, fallbacks)
     found = Candidates(np.zeros(0, np.int32), {}, {}, [])
-    refused = _likely_refused(query)
     for source in stages.sources:
-        limit = _limit(source.name, stages, quotas)
-        if not limit:
+        asked = asked_of(query, source.name, stages, quotas)
+        if not asked:
             continue
         try:
-            proposals = source.propose(query, limit + refused)
+            proposals = source.propose(query, asked)
             _check_proposals(query, proposals)
         except Exception as error:
             report(source.name, error)
@@ -75,14 +76,17 @@ def gather(
     return found
 
 
-def _likely_refused(query: Query) -> int:
-    """How many proposals the filters may take: sources are asked for so many more.
+def asked_of(
+    query: Query, source: str, stages: Stages, quotas: Mapping[str, int] | None = None
+) -> int:
+    """How many proposals a source is asked for: its limit, and what the filters may take.
 
     A listener of thousands of tracks, or a caller who excludes all that is popular, must not be
-    left with an empty list.
+    left with an empty list. A source of limit 0 is not asked.
     """
+    limit = _limit(source, stages, quotas)
     met = query.state.arrays.users.counts[query.user, DISTINCT]
-    return len(query.request.exclude_ids) + int(met)
+    return limit and limit + len(query.request.exclude_ids) + int(met)
 
 
 def _limit(source: str, stages: Stages, quotas: Mapping[str, int] | None) -> int:
@@ -112,7 +116,7 @@ def apply_filters(
         ]
         within = np.isin(candidates.objects, np.concatenate(best))
         for obj in candidates.objects[~within].tolist():
-            candidates.removed[obj] = "beyond the limit of its sources"
+            candidates.removed[obj] = BEYOND_LIMIT
         candidates.objects = candidates.objects[within]
 
 

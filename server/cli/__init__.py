@@ -8,7 +8,7 @@ import typer
 
 from core.errors import EncoreError
 from encore_client import EncoreClientError
-from server.cli import bench, demo, evaluate, genre, serve, simulate, train
+from server.cli import bench, demo, evaluate, genre, serve, simulate, train, why_not
 from server.cli.output import complain
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("serve")(serve.serve)
+app.command("why-not")(why_not.why_not)
 app.add_typer(bench.app, name="bench")
 app.add_typer(genre.app, name="genre")
 

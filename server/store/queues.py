@@ -1,8 +1,9 @@
-"""The queue store: the newest ranked list for each user and kind of request, one blob each."""
+"""The queue store: ranked lists for each user and kind of request, one blob each."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,9 +16,20 @@ from server.store.tables import queues
 
 _DROP_AT_ONCE: Final = 500
 _KEY = (queues.c.domain, queues.c.user_key, queues.c.fingerprint)
-_GET = sa.select(
-    queues.c.queue_id, queues.c.model_version, queues.c.created_at_s, queues.c["items"]
-).where(*(column == sa.bindparam(column.name) for column in _KEY))
+_OF_KEY = [column == sa.bindparam(f"of_{column.name}") for column in _KEY]
+_READ = sa.select(
+    queues.c.queue_id,
+    queues.c.model_version,
+    queues.c.created_at_s,
+    queues.c.ranked_at_s,
+    queues.c["items"],
+).where(*_OF_KEY)
+_CURRENT = _READ.where(queues.c.is_current)
+_VERSION = _READ.where(queues.c.queue_id == sa.bindparam("of_queue_id"))
+# A successor waits here for another of the same predecessor, and then finds that it came second.
+_LOCK_CURRENT = sa.select(queues.c.queue_id).where(*_OF_KEY, queues.c.is_current).with_for_update()
+_FORGET_SUCCEEDED = sa.delete(queues).where(*_OF_KEY, ~queues.c.is_current)
+_STEP_BACK = sa.update(queues).where(*_OF_KEY, queues.c.is_current).values(is_current=False)
 # The condition stands twice: PostgreSQL checks the outer one again on rows that were replaced
 # while the statement waited for them, so a fresh queue is never dropped for its predecessor.
 _DROP = sa.delete(queues).where(
@@ -36,9 +48,10 @@ def _put_statement(dialect: str) -> sa.Insert:
         insert: sqlite.Insert | postgresql.Insert = sqlite.insert(queues)
     else:
         insert = postgresql.insert(queues)
-    values = ("queue_id", "model_version", "created_at_s", "items")
+    values = ("queue_id", "model_version", "created_at_s", "ranked_at_s", "items")
     return insert.on_conflict_do_update(
-        index_elements=list(_KEY), set_={name: insert.excluded[name] for name in values}
+        index_elements=[*_KEY, queues.c.is_current],
+        set_={name: insert.excluded[name] for name in values},
     )
 
 
@@ -59,36 +72,50 @@ class SqlQueueStore:
         Raises:
             InvalidRequestError: a part of the key or an id holds NUL or a lone surrogate.
         """
-        values = {
-            "domain": record.key.domain,
-            "user_key": record.key.user_key,
-            "fingerprint": record.key.fingerprint,
-            "queue_id": record.queue_id,
-            "model_version": record.model_version,
-        }
-        check_text(values.items())
-        check_finite([("created_at_s", record.created_at_s)])
-        parameters = {
-            **values,
-            "created_at_s": record.created_at_s,
-            "items": encode_queue(record.items, record.fallbacks, record.seed),
-        }
+        parameters = _columns_of(record)
         self._database.write(lambda c: c.execute(self._put, parameters).close())
+
+    def succeed(self, record: QueueRecord, predecessor_id: str) -> bool:
+        """See `server.ports.QueueStore.succeed`.
+
+        Raises:
+            InvalidRequestError: a part of the key or an id holds NUL or a lone surrogate.
+        """
+        parameters, of_key = _columns_of(record), _parameters_of(record.key)
+
+        def step(connection: sa.Connection) -> bool:
+            current = connection.execute(_LOCK_CURRENT, of_key).scalar_one_or_none()
+            if current == record.queue_id:
+                return True  # a lost connection had stored it
+            if current != predecessor_id:
+                return False
+            connection.execute(_FORGET_SUCCEEDED, of_key).close()
+            connection.execute(_STEP_BACK, of_key).close()
+            connection.execute(self._put, parameters).close()
+            return True
+
+        return self._database.transaction(step)
 
     def get(self, key: QueueKey) -> QueueRecord | None:
         """See `server.ports.QueueStore.get`."""
-        parameters = {
-            "domain": key.domain,
-            "user_key": key.user_key,
-            "fingerprint": key.fingerprint,
-        }
-        check_text(parameters.items())
-        row = self._database.read(lambda c: c.execute(_GET, parameters).first())
+        return self._read(_CURRENT, key, {})
+
+    def version(self, key: QueueKey, queue_id: str) -> QueueRecord | None:
+        """See `server.ports.QueueStore.version`."""
+        return self._read(_VERSION, key, {"of_queue_id": queue_id})
+
+    def _read(
+        self, statement: sa.Select[Any], key: QueueKey, more: Mapping[str, str]
+    ) -> QueueRecord | None:
+        parameters = {**_parameters_of(key), **more}
+        row = self._database.read(lambda c: c.execute(statement, parameters).first())
         if row is None:
             return None
-        queue_id, model_version, created_at_s, blob = row
+        queue_id, model_version, created_at_s, ranked_at_s, blob = row
         items, fallbacks, seed = decode_queue(blob)
-        return QueueRecord(key, queue_id, model_version, created_at_s, items, fallbacks, seed)
+        return QueueRecord(
+            key, queue_id, model_version, created_at_s, ranked_at_s, items, fallbacks, seed
+        )
 
     def drop_before(self, created_at_s: float) -> int:
         """See `server.ports.QueueStore.drop_before`.
@@ -103,3 +130,29 @@ class SqlQueueStore:
             dropped += step
             if step < _DROP_AT_ONCE:
                 return dropped
+
+
+def _columns_of(record: QueueRecord) -> dict[str, Any]:
+    """The row of a current version."""
+    texts = {
+        "domain": record.key.domain,
+        "user_key": record.key.user_key,
+        "fingerprint": record.key.fingerprint,
+        "queue_id": record.queue_id,
+        "model_version": record.model_version,
+    }
+    moments = {"created_at_s": record.created_at_s, "ranked_at_s": record.ranked_at_s}
+    check_text(texts.items())
+    check_finite(moments.items())
+    items = encode_queue(record.items, record.fallbacks, record.seed)
+    return {**texts, **moments, "is_current": True, "items": items}
+
+
+def _parameters_of(key: QueueKey) -> dict[str, str]:
+    values = {
+        "domain": key.domain,
+        "user_key": key.user_key,
+        "fingerprint": key.fingerprint,
+    }
+    check_text(values.items())
+    return {f"of_{name}": value for name, value in values.items()}

@@ -13,6 +13,7 @@ from server.store.migrate import check_current
 from server.store.policy_log import SqlPolicyLog
 from server.store.queues import SqlQueueStore
 from server.store.recommendations import SqlRecommendationStore
+from server.store.secrets import SqlSecretStore
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Store:
     feedback: SqlFeedbackLog
     queues: SqlQueueStore
     recommendations: SqlRecommendationStore
+    secrets: SqlSecretStore
     policy_log: SqlPolicyLog
     database: Database
 
@@ -62,6 +64,7 @@ def open_store(url: str, *, pool_size: int = 8, lock_timeout_s: float = 5.0) -> 
         feedback=SqlFeedbackLog(database),
         queues=SqlQueueStore(database),
         recommendations=SqlRecommendationStore(database),
+        secrets=SqlSecretStore(database),
         policy_log=SqlPolicyLog(database),
         database=database,
     )

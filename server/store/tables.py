@@ -42,14 +42,25 @@ queues = sa.Table(
     sa.Column("domain", sa.Text(), primary_key=True),
     sa.Column("user_key", sa.Text(), primary_key=True),
     sa.Column("fingerprint", sa.Text(), primary_key=True),
+    sa.Column("is_current", sa.Boolean(), primary_key=True),
     sa.Column("queue_id", sa.Text(), nullable=False),
     sa.Column("model_version", sa.Text(), nullable=False),
     sa.Column("created_at_s", sa.Double(), nullable=False),
+    sa.Column("ranked_at_s", sa.Double(), nullable=False),
     sa.Column("items", sa.LargeBinary(), nullable=False),
     sa.UniqueConstraint("queue_id", name="queues_queue_id"),
     sa.Index("queues_created_at_s", "created_at_s"),
 )
-"""The newest ranked list for each user and kind of request; `items` is a blob (blobs.py)."""
+"""The current ranked list for each user and kind of request, and the one that it succeeded, whose
+pages may still be asked for; `items` is a blob (blobs.py)."""
+
+secrets = sa.Table(
+    "secrets",
+    metadata,
+    sa.Column("name", sa.Text(), primary_key=True),
+    sa.Column("secret", sa.LargeBinary(), nullable=False),
+)
+"""Random keys that all replicas share."""
 
 recommendations = sa.Table(
     "recommendations",

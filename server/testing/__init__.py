@@ -9,12 +9,14 @@ from server.testing.fakes import (
     FakeGenre,
     Gate,
     ManualClock,
+)
+from server.testing.harness import QUIET, LogLines, Parts, RunningServer, in_loop, running_server
+from server.testing.refusals import bad_fields, reason, refused, retry_after_s
+from server.testing.stores import (
     MemoryFeedbackLog,
     MemoryQueueStore,
     MemoryRecommendationStore,
 )
-from server.testing.harness import QUIET, LogLines, Parts, RunningServer, in_loop, running_server
-from server.testing.refusals import bad_fields, reason, refused, retry_after_s
 
 __all__ = [
     "CATALOGUE",

@@ -1,4 +1,4 @@
-"""An engine and a store in memory that keep the contracts, and a clock that is moved by hand."""
+"""An engine that keeps the contract, and a clock that is moved by hand."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from threading import Condition, Event, Lock
+from threading import Condition, Event
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import FieldViolation, InvalidRequestError
+from core.fates import Fate, SourcePlace, Stage, WhyNot
 from core.log import Outcome
 from core.requests import (
     FeedbackEvent,
@@ -27,13 +27,6 @@ from core.requests import (
 )
 from core.schema import Branch
 from core.state.columns import CodeColumn, Columns, Family, FeatureBatch, NumberColumn
-from server.ports import (
-    AppendResult,
-    NewFeedback,
-    QueueKey,
-    QueueRecord,
-    RecommendationRecord,
-)
 from server.testing.explanations import explanations_of
 
 PATIENCE_S = 60.0
@@ -100,13 +93,17 @@ class FakeEngine:
         model_version: str = "v1",
         catalogue: Mapping[str, float] = CATALOGUE,
         clock_s: float = 0.0,
+        repeats: bool = False,
     ) -> None:
+        """With `repeats` lists offer what was taken, too."""
         self._domain = domain
         self._model_version = model_version
         self._catalogue = dict(catalogue)
         self._clock_s = clock_s
+        self._repeats = repeats
         self._watermark = 0
         self._taken: defaultdict[str, list[str]] = defaultdict(list)
+        self._last_taken_s: dict[tuple[str, str], float] = {}
         self._disliked: defaultdict[str, set[str]] = defaultdict(set)
         self._moved = Condition()
         self.applied: list[FeedbackEvent] = []
@@ -116,6 +113,8 @@ class FakeEngine:
         """Names of the reading methods that were called, at their start."""
         self.finished: list[str] = []
         """The same, at their end."""
+        self.asked: list[RecommendRequest] = []
+        """Every request that was ranked or followed."""
         self.gate: Gate | None = None
         """Holds reading calls when set."""
         self.failure: Exception | None = None
@@ -161,6 +160,7 @@ class FakeEngine:
                 raise ValueError(f"log time went back at row {event.sequence}")
             if event.outcome in (Outcome.PLAY, Outcome.REPLAY):
                 self._taken[event.user_id].append(event.object_id)
+                self._last_taken_s[event.user_id, event.object_id] = event.log_time_s
             elif event.outcome is Outcome.DISLIKE:
                 self._disliked[event.user_id].add(event.object_id)
             elif event.outcome is Outcome.UNLIKE:
@@ -200,9 +200,11 @@ class FakeEngine:
         if request.pool and request.pool not in POOLS:
             raise InvalidRequestError([FieldViolation("pool", f"unknown pool {request.pool!r}")])
         self._begin("recommend", request.user, request.context, now_s)
+        self.asked.append(request)
         offered = request.candidate_ids or tuple(self._catalogue)
         wanted = [i for i in offered if i not in set(request.exclude_ids)]
-        allowed = self._allowed(request.user.id, wanted)
+        taken_since_s = math.inf if self._repeats else -math.inf
+        allowed = self._allowed(request.user.id, wanted, taken_since_s)
         kept = [i for i, fine in zip(wanted, allowed, strict=True) if fine]
         ranked = sorted(kept, key=lambda i: (-self._catalogue.get(i, NEW_OBJECT), i))
         self.finished.append("recommend")
@@ -232,14 +234,39 @@ class FakeEngine:
     def still_allowed(
         self, user_id: str, object_ids: Sequence[str], since_s: float
     ) -> NDArray[np.bool_]:
-        """Neither taken, whenever it was, nor disliked."""
-        del since_s
+        """Neither taken since nor disliked."""
         self.calls.append("still_allowed")
-        return self._allowed(user_id, object_ids)
+        return self._allowed(user_id, object_ids, since_s)
 
-    def _allowed(self, user_id: str, object_ids: Sequence[str]) -> NDArray[np.bool_]:
+    def why_not(self, request: RecommendRequest, object_ids: Sequence[str], now_s: float) -> WhyNot:
+        """In the list, removed by the filter `taken`, or unknown to the catalogue."""
+        slate = self.recommend(request, now_s)
+        ranks = {item.object_id: rank for rank, item in enumerate(slate.items, 1)}
+        return WhyNot(
+            tuple(self._fate(i, ranks, slate) for i in object_ids),
+            len(ranks),
+            len(ranks),
+            slate.fallbacks,
+        )
+
+    def _fate(self, object_id: str, ranks: Mapping[str, int], slate: Slate) -> Fate:
+        score, rank = self._catalogue.get(object_id), ranks.get(object_id)
+        popular = (SourcePlace("popular", rank, 200, rank is not None),)
+        if rank is not None:
+            listed = f"in the list at rank {rank}"
+            return Fate(object_id, Stage.LISTED, listed, "", (), popular, score, rank, rank)
+        if object_id in slate.removed:
+            by = slate.removed[object_id]
+            removed = f"the filter {by!r} removed it"
+            return Fate(object_id, Stage.FILTERED, removed, by, (by,), popular, score, 1)
+        return Fate(object_id, Stage.UNKNOWN, "the catalogue lacks it")
+
+    def _allowed(
+        self, user_id: str, object_ids: Sequence[str], since_s: float
+    ) -> NDArray[np.bool_]:
         with self._moved:
-            gone = self._disliked[user_id].union(self._taken[user_id])
+            taken = {i for i in self._taken[user_id] if self._last_taken_s[user_id, i] >= since_s}
+            gone = self._disliked[user_id] | taken
         return np.array([i not in gone for i in object_ids], dtype=np.bool_)
 
     def _begin(self, name: str, user: UserRef, context: Mapping[str, str], now_s: float) -> None:
@@ -313,92 +340,3 @@ class FakeGenre:
         if not audio.startswith(b"RIFF"):
             raise InvalidRequestError([FieldViolation("audio", "not a sound file: send wav")])
         return self.by_track(self.KNOWN, k, same_genre, pool_ids)
-
-
-@dataclass
-class MemoryFeedbackLog:
-    """A feedback log that lasts as long as the object."""
-
-    rows: dict[str, list[FeedbackEvent]] = field(default_factory=lambda: defaultdict(list))
-    _ids: set[str] = field(default_factory=set)
-    _sequence: int = 0
-    _lock: Lock = field(default_factory=Lock)
-
-    def append(
-        self, domain: str, rows: Sequence[NewFeedback], clock_floor_s: float, now_s: float
-    ) -> AppendResult:
-        """Store the new ones."""
-        accepted: list[int] = []
-        duplicates: list[int] = []
-        with self._lock:
-            for index, row in enumerate(rows):
-                if row.event_id in self._ids:
-                    duplicates.append(index)
-                    continue
-                accepted.append(index)
-                self._ids.add(row.event_id)
-                self._sequence += 1
-                log = self.rows[domain]
-                occurred_at_s = now_s if row.occurred_at_s is None else row.occurred_at_s
-                log_time_s = max(
-                    min(occurred_at_s, now_s),
-                    log[-1].log_time_s if log else clock_floor_s,
-                    clock_floor_s,
-                )
-                log.append(
-                    FeedbackEvent(
-                        self._sequence,
-                        row.user_id,
-                        row.object_id,
-                        row.outcome,
-                        log_time_s,
-                        row.context,
-                    )
-                )
-        return AppendResult(tuple(accepted), tuple(duplicates))
-
-    def read_after(self, domain: str, sequence: int, limit: int) -> list[FeedbackEvent]:
-        """The next rows."""
-        with self._lock:
-            return [row for row in self.rows[domain] if row.sequence > sequence][:limit]
-
-
-@dataclass
-class MemoryQueueStore:
-    """Queues that last as long as the object."""
-
-    records: dict[QueueKey, QueueRecord] = field(default_factory=dict)
-    _emptied: Event = field(default_factory=Event)
-
-    def put(self, record: QueueRecord) -> None:
-        """Replace the version under the key."""
-        self.records[record.key] = record
-
-    def get(self, key: QueueKey) -> QueueRecord | None:
-        """The version under the key."""
-        return self.records.get(key)
-
-    def drop_before(self, created_at_s: float) -> int:
-        """Forget old ones."""
-        old = [key for key, record in self.records.items() if record.created_at_s < created_at_s]
-        for key in old:
-            del self.records[key]
-        if not self.records and old:
-            self._emptied.set()
-        return len(old)
-
-    def wait_until_empty(self) -> None:
-        """Return once the last queue was forgotten."""
-        if not self._emptied.wait(PATIENCE_S):
-            raise TimeoutError("the queues were never swept")
-
-
-@dataclass
-class MemoryRecommendationStore:
-    """Answered pages, in order."""
-
-    records: list[RecommendationRecord] = field(default_factory=list)
-
-    def add(self, record: RecommendationRecord) -> None:
-        """Remember one."""
-        self.records.append(record)

@@ -31,6 +31,8 @@ from server.testing.fakes import (
     FakeEngine,
     FakeGenre,
     ManualClock,
+)
+from server.testing.stores import (
     MemoryFeedbackLog,
     MemoryQueueStore,
     MemoryRecommendationStore,
@@ -122,6 +124,7 @@ class Parts:
             self.queues,
             self.recommendations,
             self.clock,
+            b"key of the tests",
             json_log(self.log, "DEBUG"),
         )
 

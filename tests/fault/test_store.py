@@ -208,7 +208,7 @@ def test_a_lost_connection_is_replaced_without_the_caller_noticing(
         f" WHERE datname = '{url.partition('@/')[2].partition('?')[0]}'"
     )
     key = QueueKey("music", "u:ann", "f")
-    record = QueueRecord(key, "q1", "music-1", 1.0, ())
+    record = QueueRecord(key, "q1", "music-1", 1.0, 1.0, ())
     with open_store(url) as store:
         store.feedback.append("music", [event("e1")], 0.0, 1.0)
         postgres.execute(end_all)

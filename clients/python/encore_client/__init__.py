@@ -14,6 +14,7 @@ from encore_client.errors import (
     UnknownNameError,
     UnsupportedError,
 )
+from encore_client.fates import FateStage, ObjectFate, SourcePlace, WhyNot
 from encore_client.options import (
     NO_RETRIES,
     ClientOptions,
@@ -33,6 +34,7 @@ from encore_client.types import (
     GenreNeighbors,
     GenreProbability,
     GenreStatus,
+    ListMode,
     MemberContribution,
     Novelty,
     Outcome,
@@ -62,6 +64,7 @@ __all__ = [
     "EventDetails",
     "Explanation",
     "Failure",
+    "FateStage",
     "FeatureContribution",
     "FeatureContributions",
     "FeedbackEvent",
@@ -72,9 +75,11 @@ __all__ = [
     "GenreProbability",
     "GenreStatus",
     "InvalidRequestError",
+    "ListMode",
     "MemberContribution",
     "NotAllowedError",
     "Novelty",
+    "ObjectFate",
     "Outcome",
     "OverloadedError",
     "Profile",
@@ -87,9 +92,11 @@ __all__ = [
     "ServerUnavailableError",
     "ServingModel",
     "SoundTag",
+    "SourcePlace",
     "TrackNeighbor",
     "UnknownNameError",
     "UnsupportedError",
     "User",
+    "WhyNot",
     "__version__",
 ]

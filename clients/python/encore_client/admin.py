@@ -6,17 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, Unpack
 
 import grpc
 
 from encore.v1 import admin_service_pb2
 from encore.v1.admin_service_pb2_grpc import AdminServiceStub
-from encore_client import convert
+from encore_client import convert, fates
+from encore_client.fates import WhyNot
 from encore_client.options import ClientOptions
 from encore_client.settings import CallSettings
 from encore_client.transport import Transport
-from encore_client.types import User
+from encore_client.types import RecommendOptions, User
 
 Number = TypeVar("Number", int, float)
 
@@ -119,6 +120,34 @@ class AdminClient:
             ServingModel(model.domain, model.model_version, model.watermark)
             for model in answer.models
         )
+
+    def why_not(
+        self,
+        domain: str,
+        user: User | str,
+        object_ids: Iterable[str],
+        *,
+        timeout_s: float | None = None,
+        **options: Unpack[RecommendOptions],
+    ) -> WhyNot:
+        """Returns where each object leaves the list that a Recommend would rank now, and why.
+
+        Args:
+            domain: Name of the domain.
+            user: For whom, or their id.
+            object_ids: 1 to 100 ids.
+            timeout_s: Deadline of the call, in seconds.
+            options: Those of the Recommend in question; page_size and list_mode count for nothing.
+
+        Raises:
+            EncoreClientError: The call failed.
+        """
+        deadline_s = self._settings.options.deadlines.admin_s
+        plan = self._settings.plan("WhyNot", deadline_s, timeout_s, "")
+        request = convert.why_not_request(
+            domain, user, object_ids, request_id=plan.request_id, **options
+        )
+        return fates.why_not(self._transport.call(self._stub.WhyNot, request, plan))
 
     def close(self) -> None:
         """Closes the connection and cancels the calls in flight."""

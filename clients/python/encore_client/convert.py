@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Unpack
 
 from encore.v1 import admin_service_pb2, common_pb2, recommender_service_pb2
 from encore_client.types import (
@@ -15,12 +16,14 @@ from encore_client.types import (
     GenreNeighbors,
     GenreProbability,
     GenreStatus,
+    ListMode,
     MemberContribution,
     Novelty,
     Outcome,
     Profile,
     Recommendation,
     RecommendedItem,
+    RecommendOptions,
     RejectedEvent,
     ScoredObjects,
     SoundTag,
@@ -32,6 +35,12 @@ _PROFILES = {
     Profile.UNSPECIFIED: common_pb2.PROFILE_UNSPECIFIED,
     Profile.FULL: common_pb2.PROFILE_FULL,
     Profile.LIGHT: common_pb2.PROFILE_LIGHT,
+}
+
+_LIST_MODES = {
+    ListMode.UNSPECIFIED: recommender_service_pb2.LIST_MODE_UNSPECIFIED,
+    ListMode.LIVE: recommender_service_pb2.LIST_MODE_LIVE,
+    ListMode.QUEUE: recommender_service_pb2.LIST_MODE_QUEUE,
 }
 
 _NOVELTIES = {
@@ -128,6 +137,7 @@ def recommend_request(
     diversity: float | None = None,
     freshness: float | None = None,
     exploration: float | None = None,
+    list_mode: ListMode = ListMode.UNSPECIFIED,
 ) -> recommender_service_pb2.RecommendRequest:
     """Builds the request of Recommend; the keywords with defaults are `RecommendOptions`."""
     return recommender_service_pb2.RecommendRequest(
@@ -152,6 +162,7 @@ def recommend_request(
         diversity=diversity,
         freshness=freshness,
         exploration=exploration,
+        list_mode=_LIST_MODES[list_mode],
         request_id=request_id,
     )
 
@@ -255,6 +266,21 @@ def debug_features_request(
         user=user_message(user),
         object_ids=_ids("object_ids", object_ids),
         context=context,
+    )
+
+
+def why_not_request(
+    domain: str,
+    user: User | str,
+    object_ids: Iterable[str],
+    *,
+    request_id: str,
+    **options: Unpack[RecommendOptions],
+) -> admin_service_pb2.WhyNotRequest:
+    """Builds the request of WhyNot."""
+    return admin_service_pb2.WhyNotRequest(
+        request=recommend_request(domain, user, page_token="", request_id=request_id, **options),
+        object_ids=_ids("object_ids", object_ids),
     )
 
 

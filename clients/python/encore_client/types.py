@@ -43,6 +43,18 @@ class FilterMode(StrEnum):
     """They follow after all that pass, where those do not fill the list."""
 
 
+class ListMode(StrEnum):
+    """Where a first page of a ranked list comes from."""
+
+    UNSPECIFIED = "unspecified"
+    """The server's default: live."""
+    LIVE = "live"
+    """Ranked now."""
+    QUEUE = "queue"
+    """Read from the list that the server has stored for the user, without what they took or
+    disliked since; ranked now where there is none that will do."""
+
+
 class Outcome(StrEnum):
     """What an event says. A domain accepts some and names them when it refuses one."""
 
@@ -213,6 +225,8 @@ class RecommendOptions(TypedDict, total=False):
     exploration: float | None
     """Chance of each place to be drawn instead of taken by the best, 0 to 1; None is the
     domain's."""
+    list_mode: ListMode
+    """Whether a first page is ranked now or read from the user's stored list."""
 
 
 @dataclass(frozen=True)

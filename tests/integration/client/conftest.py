@@ -203,6 +203,25 @@ class ScriptedServer(RecommenderServiceServicer, AdminServiceServicer):
         answer.models.add(domain="music", model_version="m1", watermark=2**40)
         return answer
 
+    def WhyNot(  # noqa: N802
+        self, request: admin.WhyNotRequest, context: grpc.ServicerContext
+    ) -> admin.WhyNotResponse:
+        self._enter("WhyNot", request, context)
+        answer = admin.WhyNotResponse(
+            n_scored=40, n_listed=10, fallbacks=["source als failed"], model_version="m1"
+        )
+        answer.fates.add(
+            object_id="a",
+            stage=admin.FATE_STAGE_LISTED,
+            why="in the list at rank 2",
+            probability=0.5,
+            score_place=3,
+            rank=2,
+            sources=[admin.SourcePlace(source="popular", place=7, asked=200, proposed=True)],
+        )
+        answer.fates.add(object_id="b", stage=99)
+        return answer
+
 
 class Call(Protocol):
     """Calls a method of a client by name and returns its answer; an iterator's as a list."""

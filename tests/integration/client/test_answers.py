@@ -15,6 +15,7 @@ from encore_client import (
     AsyncEncoreClient,
     EncoreClient,
     Explanation,
+    FateStage,
     FeatureContribution,
     FeatureContributions,
     FeedbackEvent,
@@ -29,6 +30,7 @@ from encore_client import (
     RejectedEvent,
     ScoredObjects,
     SoundTag,
+    SourcePlace,
     TrackNeighbor,
     User,
 )
@@ -242,6 +244,25 @@ def test_operators_see_features_by_row_and_what_serves(server: ScriptedServer) -
     assert features.numbers[1][1] != features.numbers[1][1]  # NaN
     assert (features.code_columns, features.codes) == (("city",), ((13,), (0,)))
     assert (model.domain, model.model_version, model.watermark) == ("music", "m1", 2**40)
+
+
+def test_operators_are_told_what_became_of_objects(server: ScriptedServer) -> None:
+    with AdminClient(server.target) as admin:
+        answer = admin.why_not(
+            "music", "u", ["a", "b"], pool="royalty_free", exclude_ids=["c"], max_per_facet=0
+        )
+    sent = server.seen["WhyNot"][0].request
+    assert (sent.request.domain, sent.request.user.id) == ("music", "u")
+    assert (sent.request.pool, list(sent.request.exclude_ids)) == ("royalty_free", ["c"])
+    assert list(sent.object_ids) == ["a", "b"]
+    listed, newer = answer.fates
+    assert (listed.stage, listed.why) == (FateStage.LISTED, "in the list at rank 2")
+    assert (listed.probability, listed.score_place, listed.rank) == (0.5, 3, 2)
+    assert listed.sources == (SourcePlace("popular", 7, 200, True),)
+    assert newer.stage is FateStage.NEWER
+    assert (newer.probability, newer.score_place, newer.rank) == (None, None, None)
+    assert (answer.n_scored, answer.n_listed, answer.model_version) == (40, 10, "m1")
+    assert answer.fallbacks == ("source als failed",)
 
 
 def test_operators_get_the_same_errors(server: ScriptedServer) -> None:

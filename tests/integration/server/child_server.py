@@ -41,6 +41,7 @@ async def main() -> None:
         MemoryQueueStore(),
         MemoryRecommendationStore(),
         ManualClock(),
+        b"key of the tests",
         LOG,
     )
     await run_until_signal(server)

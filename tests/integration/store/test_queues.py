@@ -22,7 +22,9 @@ def queue(queue_id: str, key: QueueKey = KEY, created_at_s: float = 100.0) -> Qu
         RankedItem(f"{queue_id}-{i}", 1 / (i + 3), ("als", "popular")[: i % 3], (f"reason {i}",))
         for i in range(10)
     )
-    return QueueRecord(key, queue_id, "music-1", created_at_s, items, ("source als failed",))
+    return QueueRecord(
+        key, queue_id, "music-1", created_at_s, created_at_s + 0.5, items, ("source als failed",)
+    )
 
 
 def test_a_queue_is_read_back_as_it_was_put(store: Store) -> None:
@@ -37,7 +39,7 @@ def test_a_key_that_was_never_put_has_no_queue(store: Store) -> None:
 
 
 def test_a_queue_may_be_empty(store: Store) -> None:
-    record = QueueRecord(KEY, "q1", "music-1", 1.0, ())
+    record = QueueRecord(KEY, "q1", "music-1", 1.0, 1.0, ())
     store.queues.put(record)
     assert store.queues.get(KEY) == record
 
@@ -47,6 +49,69 @@ def test_a_new_version_replaces_the_old_one(store: Store) -> None:
     store.queues.put(queue("q2", created_at_s=101.0))
     assert store.queues.get(KEY) == queue("q2", created_at_s=101.0)
     assert store.queues.drop_before(1e12) == 1
+
+
+def test_a_version_that_was_succeeded_is_still_found_by_its_id(store: Store) -> None:
+    store.queues.put(queue("q1"))
+    assert store.queues.succeed(queue("q2"), "q1")
+    assert store.queues.get(KEY) == queue("q2")
+    assert store.queues.version(KEY, "q1") == queue("q1")
+    assert store.queues.version(KEY, "q2") == queue("q2")
+    assert store.queues.version(replace(KEY, user_key="u:bob"), "q1") is None
+
+
+def test_only_the_latest_of_those_that_were_succeeded_is_kept(store: Store) -> None:
+    store.queues.put(queue("q1"))
+    assert store.queues.succeed(queue("q2"), "q1")
+    assert store.queues.succeed(queue("q3"), "q2")
+    assert store.queues.version(KEY, "q1") is None
+    assert store.queues.version(KEY, "q2") == queue("q2")
+    assert store.queues.get(KEY) == queue("q3")
+
+
+def test_who_comes_second_after_the_same_predecessor_stores_nothing(store: Store) -> None:
+    store.queues.put(queue("q1"))
+    assert store.queues.succeed(queue("q2"), "q1")
+    assert not store.queues.succeed(queue("q3"), "q1")
+    assert not store.queues.succeed(queue("q4"), "never stored")
+    assert store.queues.get(KEY) == queue("q2")
+    assert store.queues.version(KEY, "q3") is None
+
+
+def test_succeeding_twice_by_the_same_version_is_one_success(store: Store) -> None:
+    """After a lost connection the work is done again."""
+    store.queues.put(queue("q1"))
+    assert store.queues.succeed(queue("q2"), "q1")
+    assert store.queues.succeed(queue("q2"), "q1")
+    assert store.queues.version(KEY, "q1") == queue("q1")
+
+
+def test_of_many_successors_at_once_exactly_one_comes_first(store: Store) -> None:
+    store.queues.put(queue("q0"))
+    start, won = threading.Barrier(5), list[str]()
+
+    def succeed(queue_id: str) -> None:
+        start.wait()
+        if store.queues.succeed(queue(queue_id), "q0"):
+            won.append(queue_id)
+
+    threads = [threading.Thread(target=succeed, args=(f"q{i}",)) for i in range(1, 6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (winner,) = won
+    assert store.queues.get(KEY) == queue(winner)
+    assert store.queues.version(KEY, "q0") == queue("q0")
+
+
+def test_both_versions_are_dropped_when_they_are_old(store: Store) -> None:
+    store.queues.put(queue("q1", created_at_s=1.0))
+    store.queues.succeed(queue("q2", created_at_s=2.0), "q1")
+    assert store.queues.drop_before(2.0) == 1
+    assert store.queues.version(KEY, "q1") is None
+    assert store.queues.get(KEY) == queue("q2", created_at_s=2.0)
+    assert store.queues.drop_before(3.0) == 1
 
 
 @pytest.mark.parametrize(
@@ -76,7 +141,7 @@ def test_old_queues_are_dropped_and_counted(store: Store) -> None:
 
 def test_dropping_goes_on_beyond_one_step(store: Store) -> None:
     for i in range(1201):
-        store.queues.put(QueueRecord(replace(KEY, user_key=f"a:{i}"), f"q{i}", "m", 1.0, ()))
+        store.queues.put(QueueRecord(replace(KEY, user_key=f"a:{i}"), f"q{i}", "m", 1.0, 1.0, ()))
     assert store.queues.drop_before(2.0) == 1201
 
 

@@ -5,11 +5,13 @@ from typing import Unpack
 
 import pytest
 
-from encore.v1 import common_pb2, recommender_service_pb2
+from encore.v1 import admin_service_pb2, common_pb2, recommender_service_pb2
 from encore_client import (
+    FateStage,
     FeedbackEvent,
     FilterMode,
     GenreStatus,
+    ListMode,
     Novelty,
     Outcome,
     Profile,
@@ -17,6 +19,7 @@ from encore_client import (
     User,
     convert,
 )
+from encore_client.fates import why_not
 
 
 def test_every_outcome_and_profile_of_the_contract_has_its_word_and_no_other() -> None:
@@ -31,6 +34,20 @@ def test_every_outcome_and_profile_of_the_contract_has_its_word_and_no_other() -
         convert.recommend_request("d", "u", page_token="", request_id="", profile=profile).profile
         for profile in Profile
     } == set(common_pb2.Profile.values())
+
+
+def test_every_list_mode_of_the_contract_has_its_word_and_no_other() -> None:
+    assert {
+        convert.recommend_request("d", "u", page_token="", request_id="", list_mode=mode).list_mode
+        for mode in ListMode
+    } == set(recommender_service_pb2.ListMode.values())
+
+
+def test_every_stage_of_the_contract_has_its_word_and_no_other() -> None:
+    numbers = set(admin_service_pb2.FateStage.values()) - {0}
+    fates = [admin_service_pb2.ObjectFate(stage=number) for number in numbers]
+    answer = why_not(admin_service_pb2.WhyNotResponse(fates=fates))
+    assert {fate.stage for fate in answer.fates} == set(FateStage) - {FateStage.NEWER}
 
 
 def test_a_status_newer_than_the_client_is_unknown() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from core.errors import InvalidRequestError
+from core.fates import Stage
 from core.log import Outcome
 from core.requests import (
     FacetFilter,
@@ -18,9 +19,10 @@ from core.requests import (
     RecommendRequest,
     UserRef,
 )
+from encore.v1 import admin_service_pb2 as admin_pb
 from encore.v1 import common_pb2 as common_pb
 from encore.v1 import recommender_service_pb2 as pb
-from server import convert, list_options
+from server import convert, convert_admin, list_options
 from server.handlers.genre import GenreHeard
 from server.handlers.recommend import PageAnswer
 
@@ -63,6 +65,21 @@ def test_every_genre_status_has_one_in_the_contract_and_the_other_way_round() ->
 
 def test_every_profile_of_the_contract_is_known() -> None:
     assert set(convert.PROFILES) == set(common_pb.Profile.values())
+
+
+def test_every_list_mode_of_the_contract_is_known_and_live_by_default() -> None:
+    assert set(convert.LIST_MODES) == set(pb.ListMode.values())
+    assert not convert.page_request(pb.RecommendRequest()).from_queue
+    assert convert.page_request(pb.RecommendRequest(list_mode=pb.LIST_MODE_QUEUE)).from_queue
+    wrong = pb.RecommendRequest(list_mode=9)  # type: ignore[arg-type]
+    assert bad_fields(lambda: convert.page_request(wrong)) == ["list_mode"]
+
+
+def test_every_stage_of_a_fate_has_one_in_the_contract_and_the_other_way_round() -> None:
+    assert set(convert_admin.STAGES) == set(Stage)
+    assert set(convert_admin.STAGES.values()) == set(admin_pb.FateStage.values()) - {0}
+    for stage, number in convert_admin.STAGES.items():
+        assert admin_pb.FateStage.Name(number) == f"FATE_STAGE_{stage.name}"
 
 
 def test_everything_wrong_with_a_request_is_said_at_once() -> None:

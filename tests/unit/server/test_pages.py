@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from core.errors import InvalidRequestError
 from core.requests import FacetFilter, Novelty, RecommendRequest, UserRef
-from server.pages import MAX_TOKEN_BYTES, Page, PageTokens, fingerprint, user_key
+from server.pages import (
+    MAX_TOKEN_BYTES,
+    Page,
+    PageTokens,
+    fingerprint,
+    model_digest,
+    user_key,
+)
 from server.ports import QueueKey
 
 QUEUE_ID = "0123456789abcdef" * 2
@@ -20,7 +27,7 @@ TOKENS = PageTokens(b"secret")
 
 def page_for(request: RecommendRequest, domain: str = "music", offset: int = 10) -> Page:
     key = QueueKey(domain, user_key(request.user.id, anonymous="a" * 32), fingerprint(request))
-    return Page(QUEUE_ID, offset, key)
+    return Page(QUEUE_ID, offset, key, model_digest("v1"))
 
 
 def refusal(token: str, domain: str = "music", request: RecommendRequest = REQUEST) -> str:
@@ -99,6 +106,10 @@ def test_the_order_in_which_fields_are_written_does_not_matter() -> None:
     one = replace(REQUEST, context={"a": "1", "b": "2"})
     other = replace(REQUEST, context={"b": "2", "a": "1"})
     assert fingerprint(one) == fingerprint(other)
+
+
+def test_what_the_last_queue_held_does_not_make_another_request() -> None:
+    assert fingerprint(replace(REQUEST, queued_ids=("t1", "t2"))) == fingerprint(REQUEST)
 
 
 def test_neither_the_seed_nor_the_order_of_values_makes_another_request() -> None:

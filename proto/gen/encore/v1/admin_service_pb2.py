@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from encore.v1 import common_pb2 as encore_dot_v1_dot_common__pb2
+from encore.v1 import recommender_service_pb2 as encore_dot_v1_dot_recommender__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x65ncore/v1/admin_service.proto\x12\tencore.v1\x1a\x16\x65ncore/v1/common.proto\"\xc8\x01\n\x14\x44\x65\x62ugFeaturesRequest\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x1d\n\x04user\x18\x02 \x01(\x0b\x32\x0f.encore.v1.User\x12\x12\n\nobject_ids\x18\x03 \x03(\t\x12=\n\x07\x63ontext\x18\x04 \x03(\x0b\x32,.encore.v1.DebugFeaturesRequest.ContextEntry\x1a.\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"|\n\x15\x44\x65\x62ugFeaturesResponse\x12\x16\n\x0enumber_columns\x18\x01 \x03(\t\x12\x0f\n\x07numbers\x18\x02 \x03(\x02\x12\x14\n\x0c\x63ode_columns\x18\x03 \x03(\t\x12\r\n\x05\x63odes\x18\x04 \x03(\x05\x12\x15\n\rmodel_version\x18\x05 \x01(\t\"\x14\n\x12ListServingRequest\">\n\x13ListServingResponse\x12\'\n\x06models\x18\x01 \x03(\x0b\x32\x17.encore.v1.ServingModel\"H\n\x0cServingModel\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x11\n\twatermark\x18\x03 \x01(\x03\x32\xb0\x01\n\x0c\x41\x64minService\x12R\n\rDebugFeatures\x12\x1f.encore.v1.DebugFeaturesRequest\x1a .encore.v1.DebugFeaturesResponse\x12L\n\x0bListServing\x12\x1d.encore.v1.ListServingRequest\x1a\x1e.encore.v1.ListServingResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x65ncore/v1/admin_service.proto\x12\tencore.v1\x1a\x16\x65ncore/v1/common.proto\x1a#encore/v1/recommender_service.proto\"\xc8\x01\n\x14\x44\x65\x62ugFeaturesRequest\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x1d\n\x04user\x18\x02 \x01(\x0b\x32\x0f.encore.v1.User\x12\x12\n\nobject_ids\x18\x03 \x03(\t\x12=\n\x07\x63ontext\x18\x04 \x03(\x0b\x32,.encore.v1.DebugFeaturesRequest.ContextEntry\x1a.\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"|\n\x15\x44\x65\x62ugFeaturesResponse\x12\x16\n\x0enumber_columns\x18\x01 \x03(\t\x12\x0f\n\x07numbers\x18\x02 \x03(\x02\x12\x14\n\x0c\x63ode_columns\x18\x03 \x03(\t\x12\r\n\x05\x63odes\x18\x04 \x03(\x05\x12\x15\n\rmodel_version\x18\x05 \x01(\t\"\x14\n\x12ListServingRequest\">\n\x13ListServingResponse\x12\'\n\x06models\x18\x01 \x03(\x0b\x32\x17.encore.v1.ServingModel\"H\n\x0cServingModel\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x11\n\twatermark\x18\x03 \x01(\x03\"Q\n\rWhyNotRequest\x12,\n\x07request\x18\x01 \x01(\x0b\x32\x1b.encore.v1.RecommendRequest\x12\x12\n\nobject_ids\x18\x02 \x03(\t\"\x84\x01\n\x0eWhyNotResponse\x12$\n\x05\x66\x61tes\x18\x01 \x03(\x0b\x32\x15.encore.v1.ObjectFate\x12\x10\n\x08n_scored\x18\x02 \x01(\x05\x12\x10\n\x08n_listed\x18\x03 \x01(\x05\x12\x11\n\tfallbacks\x18\x04 \x03(\t\x12\x15\n\rmodel_version\x18\x05 \x01(\t\"\x92\x02\n\nObjectFate\x12\x11\n\tobject_id\x18\x01 \x01(\t\x12#\n\x05stage\x18\x02 \x01(\x0e\x32\x14.encore.v1.FateStage\x12\x0b\n\x03why\x18\x03 \x01(\t\x12\x12\n\nremoved_by\x18\x04 \x01(\t\x12\x12\n\nrefused_by\x18\x05 \x03(\t\x12\'\n\x07sources\x18\x06 \x03(\x0b\x32\x16.encore.v1.SourcePlace\x12\x18\n\x0bprobability\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0bscore_place\x18\x08 \x01(\x05H\x01\x88\x01\x01\x12\x11\n\x04rank\x18\t \x01(\x05H\x02\x88\x01\x01\x42\x0e\n\x0c_probabilityB\x0e\n\x0c_score_placeB\x07\n\x05_rank\"\\\n\x0bSourcePlace\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x12\n\x05place\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05\x61sked\x18\x03 \x01(\x05\x12\x10\n\x08proposed\x18\x04 \x01(\x08\x42\x08\n\x06_place*\xdc\x01\n\tFateStage\x12\x1a\n\x16\x46\x41TE_STAGE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x41TE_STAGE_UNKNOWN\x10\x01\x12\x1b\n\x17\x46\x41TE_STAGE_NOT_PROPOSED\x10\x02\x12\x17\n\x13\x46\x41TE_STAGE_FILTERED\x10\x03\x12\x1b\n\x17\x46\x41TE_STAGE_BEYOND_LIMIT\x10\x04\x12\x17\n\x13\x46\x41TE_STAGE_RERANKED\x10\x05\x12\x18\n\x14\x46\x41TE_STAGE_BELOW_END\x10\x06\x12\x15\n\x11\x46\x41TE_STAGE_LISTED\x10\x07\x32\xef\x01\n\x0c\x41\x64minService\x12R\n\rDebugFeatures\x12\x1f.encore.v1.DebugFeaturesRequest\x1a .encore.v1.DebugFeaturesResponse\x12L\n\x0bListServing\x12\x1d.encore.v1.ListServingRequest\x1a\x1e.encore.v1.ListServingResponse\x12=\n\x06WhyNot\x12\x18.encore.v1.WhyNotRequest\x1a\x19.encore.v1.WhyNotResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,18 +35,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DEBUGFEATURESREQUEST_CONTEXTENTRY']._loaded_options = None
   _globals['_DEBUGFEATURESREQUEST_CONTEXTENTRY']._serialized_options = b'8\001'
-  _globals['_DEBUGFEATURESREQUEST']._serialized_start=69
-  _globals['_DEBUGFEATURESREQUEST']._serialized_end=269
-  _globals['_DEBUGFEATURESREQUEST_CONTEXTENTRY']._serialized_start=223
-  _globals['_DEBUGFEATURESREQUEST_CONTEXTENTRY']._serialized_end=269
-  _globals['_DEBUGFEATURESRESPONSE']._serialized_start=271
-  _globals['_DEBUGFEATURESRESPONSE']._serialized_end=395
-  _globals['_LISTSERVINGREQUEST']._serialized_start=397
-  _globals['_LISTSERVINGREQUEST']._serialized_end=417
-  _globals['_LISTSERVINGRESPONSE']._serialized_start=419
-  _globals['_LISTSERVINGRESPONSE']._serialized_end=481
-  _globals['_SERVINGMODEL']._serialized_start=483
-  _globals['_SERVINGMODEL']._serialized_end=555
-  _globals['_ADMINSERVICE']._serialized_start=558
-  _globals['_ADMINSERVICE']._serialized_end=734
+  _globals['_FATESTAGE']._serialized_start=1184
+  _globals['_FATESTAGE']._serialized_end=1404
+  _globals['_DEBUGFEATURESREQUEST']._serialized_start=106
+  _globals['_DEBUGFEATURESREQUEST']._serialized_end=306
+  _globals['_DEBUGFEATURESREQUEST_CONTEXTENTRY']._serialized_start=260
+  _globals['_DEBUGFEATURESREQUEST_CONTEXTENTRY']._serialized_end=306
+  _globals['_DEBUGFEATURESRESPONSE']._serialized_start=308
+  _globals['_DEBUGFEATURESRESPONSE']._serialized_end=432
+  _globals['_LISTSERVINGREQUEST']._serialized_start=434
+  _globals['_LISTSERVINGREQUEST']._serialized_end=454
+  _globals['_LISTSERVINGRESPONSE']._serialized_start=456
+  _globals['_LISTSERVINGRESPONSE']._serialized_end=518
+  _globals['_SERVINGMODEL']._serialized_start=520
+  _globals['_SERVINGMODEL']._serialized_end=592
+  _globals['_WHYNOTREQUEST']._serialized_start=594
+  _globals['_WHYNOTREQUEST']._serialized_end=675
+  _globals['_WHYNOTRESPONSE']._serialized_start=678
+  _globals['_WHYNOTRESPONSE']._serialized_end=810
+  _globals['_OBJECTFATE']._serialized_start=813
+  _globals['_OBJECTFATE']._serialized_end=1087
+  _globals['_SOURCEPLACE']._serialized_start=1089
+  _globals['_SOURCEPLACE']._serialized_end=1181
+  _globals['_ADMINSERVICE']._serialized_start=1407
+  _globals['_ADMINSERVICE']._serialized_end=1646
 # @@protoc_insertion_point(module_scope)

@@ -5,9 +5,11 @@ The operators' API of Encore, on a port of its own."""
 
 from collections import abc as _abc
 from encore.v1 import common_pb2 as _common_pb2
+from encore.v1 import recommender_service_pb2 as _recommender_service_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +20,50 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _FateStage:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FateStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FateStage.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FATE_STAGE_UNSPECIFIED: _FateStage.ValueType  # 0
+    """Not used."""
+    FATE_STAGE_UNKNOWN: _FateStage.ValueType  # 1
+    """Neither the catalogue nor anybody's past knows it."""
+    FATE_STAGE_NOT_PROPOSED: _FateStage.ValueType  # 2
+    """No source proposed it, or the request names its candidates and it is none of them."""
+    FATE_STAGE_FILTERED: _FateStage.ValueType  # 3
+    """A filter removed it."""
+    FATE_STAGE_BEYOND_LIMIT: _FateStage.ValueType  # 4
+    """Each source that proposed it had enough better ones that the filters left."""
+    FATE_STAGE_RERANKED: _FateStage.ValueType  # 5
+    """It was scored, then a reranker removed it."""
+    FATE_STAGE_BELOW_END: _FateStage.ValueType  # 6
+    """It was scored, but the list was full before it."""
+    FATE_STAGE_LISTED: _FateStage.ValueType  # 7
+    """It is in the list."""
+
+class FateStage(_FateStage, metaclass=_FateStageEnumTypeWrapper):
+    """How far an object came."""
+
+FATE_STAGE_UNSPECIFIED: FateStage.ValueType  # 0
+"""Not used."""
+FATE_STAGE_UNKNOWN: FateStage.ValueType  # 1
+"""Neither the catalogue nor anybody's past knows it."""
+FATE_STAGE_NOT_PROPOSED: FateStage.ValueType  # 2
+"""No source proposed it, or the request names its candidates and it is none of them."""
+FATE_STAGE_FILTERED: FateStage.ValueType  # 3
+"""A filter removed it."""
+FATE_STAGE_BEYOND_LIMIT: FateStage.ValueType  # 4
+"""Each source that proposed it had enough better ones that the filters left."""
+FATE_STAGE_RERANKED: FateStage.ValueType  # 5
+"""It was scored, then a reranker removed it."""
+FATE_STAGE_BELOW_END: FateStage.ValueType  # 6
+"""It was scored, but the list was full before it."""
+FATE_STAGE_LISTED: FateStage.ValueType  # 7
+"""It is in the list."""
+Global___FateStage: _TypeAlias = FateStage  # noqa: Y015
 
 @_typing.final
 class DebugFeaturesRequest(_message.Message):
@@ -195,3 +241,182 @@ class ServingModel(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ServingModel: _TypeAlias = ServingModel  # noqa: Y015
+
+@_typing.final
+class WhyNotRequest(_message.Message):
+    """Asks what became of objects."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    OBJECT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def request(self) -> _recommender_service_pb2.RecommendRequest:
+        """The Recommend in question. The whole list is ranked live: page_size, page_token, list_mode and
+        validate_only count for nothing, and nothing is drawn by exploration.
+        """
+
+    @_builtins.property
+    def object_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What to follow: 1 to 100 ids."""
+
+    def __init__(
+        self,
+        *,
+        request: _recommender_service_pb2.RecommendRequest | None = ...,
+        object_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["object_ids", b"object_ids", "request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WhyNotRequest: _TypeAlias = WhyNotRequest  # noqa: Y015
+
+@_typing.final
+class WhyNotResponse(_message.Message):
+    """What became of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FATES_FIELD_NUMBER: _builtins.int
+    N_SCORED_FIELD_NUMBER: _builtins.int
+    N_LISTED_FIELD_NUMBER: _builtins.int
+    FALLBACKS_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    n_scored: _builtins.int
+    """How many candidates were scored."""
+    n_listed: _builtins.int
+    """How many items the list has."""
+    model_version: _builtins.str
+    """Version of the model that ranked."""
+    @_builtins.property
+    def fates(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectFate]:
+        """One an id, in the order asked, without repeats."""
+
+    @_builtins.property
+    def fallbacks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What fell back or failed on the way, for people."""
+
+    def __init__(
+        self,
+        *,
+        fates: _abc.Iterable[Global___ObjectFate] | None = ...,
+        n_scored: _builtins.int = ...,
+        n_listed: _builtins.int = ...,
+        fallbacks: _abc.Iterable[_builtins.str] | None = ...,
+        model_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fallbacks", b"fallbacks", "fates", b"fates", "model_version", b"model_version", "n_listed", b"n_listed", "n_scored", b"n_scored"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WhyNotResponse: _TypeAlias = WhyNotResponse  # noqa: Y015
+
+@_typing.final
+class ObjectFate(_message.Message):
+    """What became of one object."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECT_ID_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    REMOVED_BY_FIELD_NUMBER: _builtins.int
+    REFUSED_BY_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    SCORE_PLACE_FIELD_NUMBER: _builtins.int
+    RANK_FIELD_NUMBER: _builtins.int
+    object_id: _builtins.str
+    """Id of the object."""
+    stage: Global___FateStage.ValueType
+    """How far it came."""
+    why: _builtins.str
+    """A sentence for people."""
+    removed_by: _builtins.str
+    """Name of the filter or reranker that removed it."""
+    probability: _builtins.float
+    """Its probability, or what it would have been; absent for unknown objects."""
+    score_place: _builtins.int
+    """Its place by probability among all that were scored, from 1, or what it would have been."""
+    rank: _builtins.int
+    """Its rank in the list, from 1."""
+    @_builtins.property
+    def refused_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """All filters that refuse it, also where it never came before them."""
+
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourcePlace]:
+        """Where it stands in each source that ran."""
+
+    def __init__(
+        self,
+        *,
+        object_id: _builtins.str = ...,
+        stage: Global___FateStage.ValueType = ...,
+        why: _builtins.str = ...,
+        removed_by: _builtins.str = ...,
+        refused_by: _abc.Iterable[_builtins.str] | None = ...,
+        sources: _abc.Iterable[Global___SourcePlace] | None = ...,
+        probability: _builtins.float | None = ...,
+        score_place: _builtins.int | None = ...,
+        rank: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "_rank", b"_rank", "_score_place", b"_score_place", "probability", b"probability", "rank", b"rank", "score_place", b"score_place"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "_rank", b"_rank", "_score_place", b"_score_place", "object_id", b"object_id", "probability", b"probability", "rank", b"rank", "refused_by", b"refused_by", "removed_by", b"removed_by", "score_place", b"score_place", "sources", b"sources", "stage", b"stage", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__probability: _TypeAlias = _typing.Literal["probability"]  # noqa: Y015
+    _WhichOneofArgType__probability: _TypeAlias = _typing.Literal["_probability", b"_probability"]  # noqa: Y015
+    _WhichOneofReturnType__rank: _TypeAlias = _typing.Literal["rank"]  # noqa: Y015
+    _WhichOneofArgType__rank: _TypeAlias = _typing.Literal["_rank", b"_rank"]  # noqa: Y015
+    _WhichOneofReturnType__score_place: _TypeAlias = _typing.Literal["score_place"]  # noqa: Y015
+    _WhichOneofArgType__score_place: _TypeAlias = _typing.Literal["_score_place", b"_score_place"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__probability) -> _WhichOneofReturnType__probability | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rank) -> _WhichOneofReturnType__rank | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score_place) -> _WhichOneofReturnType__score_place | None: ...
+
+Global___ObjectFate: _TypeAlias = ObjectFate  # noqa: Y015
+
+@_typing.final
+class SourcePlace(_message.Message):
+    """Where an object stands in what one source has to propose."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    ASKED_FIELD_NUMBER: _builtins.int
+    PROPOSED_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """Name of the source."""
+    place: _builtins.int
+    """Its place, from 1, filters aside; absent if it is not among ten times as many as asked for."""
+    asked: _builtins.int
+    """How many the source is asked for."""
+    proposed: _builtins.bool
+    """Whether it became a candidate by this source."""
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        place: _builtins.int | None = ...,
+        asked: _builtins.int = ...,
+        proposed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_place", b"_place", "place", b"place"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_place", b"_place", "asked", b"asked", "place", b"place", "proposed", b"proposed", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__place: _TypeAlias = _typing.Literal["place"]  # noqa: Y015
+    _WhichOneofArgType__place: _TypeAlias = _typing.Literal["_place", b"_place"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__place) -> _WhichOneofReturnType__place | None: ...
+
+Global___SourcePlace: _TypeAlias = SourcePlace  # noqa: Y015

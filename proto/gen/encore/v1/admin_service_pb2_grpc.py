@@ -45,6 +45,11 @@ class AdminServiceStub:
                 request_serializer=encore_dot_v1_dot_admin__service__pb2.ListServingRequest.SerializeToString,
                 response_deserializer=encore_dot_v1_dot_admin__service__pb2.ListServingResponse.FromString,
                 _registered_method=True)
+        self.WhyNot = channel.unary_unary(
+                '/encore.v1.AdminService/WhyNot',
+                request_serializer=encore_dot_v1_dot_admin__service__pb2.WhyNotRequest.SerializeToString,
+                response_deserializer=encore_dot_v1_dot_admin__service__pb2.WhyNotResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -66,6 +71,14 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WhyNot(self, request, context):
+        """Where each of some objects leaves the list that a Recommend would rank now, and why. Computes
+        as a Recommend does and looks deeper into the sources; stores nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -78,6 +91,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListServing,
                     request_deserializer=encore_dot_v1_dot_admin__service__pb2.ListServingRequest.FromString,
                     response_serializer=encore_dot_v1_dot_admin__service__pb2.ListServingResponse.SerializeToString,
+            ),
+            'WhyNot': grpc.unary_unary_rpc_method_handler(
+                    servicer.WhyNot,
+                    request_deserializer=encore_dot_v1_dot_admin__service__pb2.WhyNotRequest.FromString,
+                    response_serializer=encore_dot_v1_dot_admin__service__pb2.WhyNotResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -135,6 +153,33 @@ class AdminService:
             '/encore.v1.AdminService/ListServing',
             encore_dot_v1_dot_admin__service__pb2.ListServingRequest.SerializeToString,
             encore_dot_v1_dot_admin__service__pb2.ListServingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WhyNot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/encore.v1.AdminService/WhyNot',
+            encore_dot_v1_dot_admin__service__pb2.WhyNotRequest.SerializeToString,
+            encore_dot_v1_dot_admin__service__pb2.WhyNotResponse.FromString,
             options,
             channel_credentials,
             insecure,

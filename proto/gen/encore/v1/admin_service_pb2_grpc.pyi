@@ -39,6 +39,10 @@ class AdminServiceStub:
     """
     ListServing: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListServingRequest, _admin_service_pb2.ListServingResponse]
     """Which models serve, how far their state has come."""
+    WhyNot: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.WhyNotRequest, _admin_service_pb2.WhyNotResponse]
+    """Where each of some objects leaves the list that a Recommend would rank now, and why. Computes
+    as a Recommend does and looks deeper into the sources; stores nothing.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -51,6 +55,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """
     ListServing: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListServingRequest, _admin_service_pb2.ListServingResponse]  # type: ignore[assignment]
     """Which models serve, how far their state has come."""
+    WhyNot: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.WhyNotRequest, _admin_service_pb2.WhyNotResponse]  # type: ignore[assignment]
+    """Where each of some objects leaves the list that a Recommend would rank now, and why. Computes
+    as a Recommend does and looks deeper into the sources; stores nothing.
+    """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """Looks inside a running server."""
@@ -72,5 +80,15 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ListServingResponse, _abc.Awaitable[_admin_service_pb2.ListServingResponse]]:
         """Which models serve, how far their state has come."""
+
+    @_abc_1.abstractmethod
+    def WhyNot(
+        self,
+        request: _admin_service_pb2.WhyNotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.WhyNotResponse, _abc.Awaitable[_admin_service_pb2.WhyNotResponse]]:
+        """Where each of some objects leaves the list that a Recommend would rank now, and why. Computes
+        as a Recommend does and looks deeper into the sources; stores nothing.
+        """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

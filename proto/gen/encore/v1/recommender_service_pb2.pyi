@@ -69,6 +69,42 @@ FILTER_MODE_FALL_BACK: FilterMode.ValueType  # 2
 """They follow after all that pass, where those do not fill the list; fallbacks says so."""
 Global___FilterMode: _TypeAlias = FilterMode  # noqa: Y015
 
+class _ListMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ListModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ListMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LIST_MODE_UNSPECIFIED: _ListMode.ValueType  # 0
+    """As LIVE."""
+    LIST_MODE_LIVE: _ListMode.ValueType  # 1
+    """Ranked now and stored as the user's queue for this request; tokens of the queue before it
+    become stale.
+    """
+    LIST_MODE_QUEUE: _ListMode.ValueType  # 2
+    """Read from the user's stored queue for this request, without what they took or disliked since:
+    a fast answer. Ranked now, and stored, where there is none, or it is of another model version,
+    too old, or holds less than a page; ranked anew behind the answer where it runs low. Tokens of
+    the queue before it stay valid then. Users without an id have no stored queue.
+    """
+
+class ListMode(_ListMode, metaclass=_ListModeEnumTypeWrapper):
+    """Where a first page comes from."""
+
+LIST_MODE_UNSPECIFIED: ListMode.ValueType  # 0
+"""As LIVE."""
+LIST_MODE_LIVE: ListMode.ValueType  # 1
+"""Ranked now and stored as the user's queue for this request; tokens of the queue before it
+become stale.
+"""
+LIST_MODE_QUEUE: ListMode.ValueType  # 2
+"""Read from the user's stored queue for this request, without what they took or disliked since:
+a fast answer. Ranked now, and stored, where there is none, or it is of another model version,
+too old, or holds less than a page; ranked anew behind the answer where it runs low. Tokens of
+the queue before it stay valid then. Users without an id have no stored queue.
+"""
+Global___ListMode: _TypeAlias = ListMode  # noqa: Y015
+
 class _GenreStatus:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -484,13 +520,15 @@ class RecommendRequest(_message.Message):
     DIVERSITY_FIELD_NUMBER: _builtins.int
     FRESHNESS_FIELD_NUMBER: _builtins.int
     EXPLORATION_FIELD_NUMBER: _builtins.int
+    LIST_MODE_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
     """Name of the domain."""
     page_size: _builtins.int
     """Items in the page, 1 to 100; 0 means 10."""
     page_token: _builtins.str
     """Empty for a first page; else next_page_token of the page before. All other fields but
-    page_size must stay the same.
+    page_size and list_mode must stay the same. Pages of one list never overlap: all are cut from
+    one stored queue, also when another model has come into service since.
     """
     pool: _builtins.str
     """Draw only from this pool, such as "royalty_free"."""
@@ -520,6 +558,10 @@ class RecommendRequest(_message.Message):
     """Chance of each place of the list to be drawn from the best candidates that are left instead of
     taken by the best of them, 0 to 1; absent means the domain's. What was drawn is logged with its
     propensity, so that other policies can be judged by it.
+    """
+    list_mode: Global___ListMode.ValueType
+    """Whether a first page is ranked now or read from the queue that is stored for the user. Counts
+    only where there is no page_token: later pages always come from the queue of their token.
     """
     @_builtins.property
     def user(self) -> _common_pb2.User:
@@ -564,10 +606,11 @@ class RecommendRequest(_message.Message):
         diversity: _builtins.float | None = ...,
         freshness: _builtins.float | None = ...,
         exploration: _builtins.float | None = ...,
+        list_mode: Global___ListMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_exploration", b"_exploration", "_freshness", b"_freshness", "_max_per_facet", b"_max_per_facet", "diversity", b"diversity", "exploration", b"exploration", "freshness", b"freshness", "max_per_facet", b"max_per_facet", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_exploration", b"_exploration", "_freshness", b"_freshness", "_max_per_facet", b"_max_per_facet", "candidate_ids", b"candidate_ids", "context", b"context", "diversity", b"diversity", "domain", b"domain", "exclude_ids", b"exclude_ids", "exploration", b"exploration", "facet_filters", b"facet_filters", "filter_mode", b"filter_mode", "freshness", b"freshness", "max_per_facet", b"max_per_facet", "novelty", b"novelty", "page_size", b"page_size", "page_token", b"page_token", "pool", b"pool", "profile", b"profile", "request_id", b"request_id", "user", b"user", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_exploration", b"_exploration", "_freshness", b"_freshness", "_max_per_facet", b"_max_per_facet", "candidate_ids", b"candidate_ids", "context", b"context", "diversity", b"diversity", "domain", b"domain", "exclude_ids", b"exclude_ids", "exploration", b"exploration", "facet_filters", b"facet_filters", "filter_mode", b"filter_mode", "freshness", b"freshness", "list_mode", b"list_mode", "max_per_facet", b"max_per_facet", "novelty", b"novelty", "page_size", b"page_size", "page_token", b"page_token", "pool", b"pool", "profile", b"profile", "request_id", b"request_id", "user", b"user", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__diversity: _TypeAlias = _typing.Literal["diversity"]  # noqa: Y015
     _WhichOneofArgType__diversity: _TypeAlias = _typing.Literal["_diversity", b"_diversity"]  # noqa: Y015
