@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from encore_client import NO_RETRIES, ClientOptions, EncoreClient, FeedbackEvent, Outcome
+from server import queueing
 from server.cli import app
-from server.handlers import recommend
 from server.store import open_store
 from server.testing import ManualClock
 from server.testing.bundles import TinyBundle, serving_bundles
@@ -24,7 +24,7 @@ LISTS, PAGE = 60, 5
 @pytest.fixture(autouse=True)
 def same_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server draws as in every other run of this test."""
-    monkeypatch.setattr(recommend, "randbits", Random(1).getrandbits)
+    monkeypatch.setattr(queueing, "randbits", Random(1).getrandbits)
 
 
 def test_what_was_explored_is_logged_and_judged(tiny_music: TinyBundle, tmp_path: Path) -> None:
