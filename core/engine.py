@@ -212,13 +212,12 @@ class DomainEngine:
         stages = self._domain.stages
         if request.size == 0:
             return Slate((), (), {})
-        rank_task = self._bundle.rank
-        quotas = None if rank_task is None else rank_task.quotas
+        quotas = self._quotas(request)
         with self._lock:
             self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
             query = self._query(request, now_s)
             candidates = shortlist(query, stages, self._report, quotas)
-            if rank_task is None:
+            if self._bundle.rank is None:
                 candidates.fallbacks.append("no rank task in this bundle: ranked as Score does")
             batch = self._ranking_batch(query, candidates.objects, now_s, attributes)
         probabilities = self._predict(self._ranker, batch, profile).probabilities
@@ -228,9 +227,9 @@ class DomainEngine:
     def why_not(self, request: RecommendRequest, object_ids: Sequence[str], now_s: float) -> WhyNot:
         """Where each of these objects leaves the list that `recommend` would answer, and why."""
         profile = self._profile(request.profile)
-        attributes = self._checked(request.user, request.context)
-        stages, rank_task = self._domain.stages, self._bundle.rank
-        quotas = None if rank_task is None else rank_task.quotas
+        unknown = [*self._pool_violations(request.pool), *self._facet_violations(request)]
+        attributes = self._checked(request.user, request.context, unknown)
+        stages, quotas = self._domain.stages, self._quotas(request)
         with self._lock:
             self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
             query = self._query(request, now_s)
@@ -242,6 +241,10 @@ class DomainEngine:
         with self._lock:
             slate = rank(query, stages.rerankers, candidates, probabilities[: len(trace.scored)])
             return trace.told(slate, probabilities)
+
+    def _quotas(self, request: RecommendRequest) -> Mapping[str, int] | None:
+        """How many proposals of each source are ranked; None for the stages' limit."""
+        return None if self._bundle.rank is None else self._bundle.rank.quotas_of(request)
 
     def still_allowed(
         self, user_id: str, object_ids: Sequence[str], since_s: float

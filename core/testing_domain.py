@@ -20,7 +20,7 @@ from core.recommend.filters import (
     Rested,
 )
 from core.recommend.rerankers import CapPerFacet, Exploration, Freshness, MarginalRelevance
-from core.recommend.sources import ContentNearest, ItemToItem, LatentNearest, Popular
+from core.recommend.sources import ContentNearest, ItemToItem, LatentNearest, OwnPast, Popular
 from core.sampling import DAY_S, Sample
 from core.testing_logs import SMALL_SCHEMA
 from core.training import Recipe
@@ -57,7 +57,13 @@ SMALL_DOMAIN = Domain(
     },
     simulators={"generic": SMALL_SAMPLE.simulator},
     stages=Stages(
-        sources=(ItemToItem(), LatentNearest(), ContentNearest(), Popular(half_life=1)),
+        sources=(
+            OwnPast(),
+            ItemToItem(),
+            LatentNearest(),
+            ContentNearest(),
+            Popular(half_life=1, half_lives=2),
+        ),
         filters=(
             InPool(),
             OfFacets(),

@@ -85,6 +85,13 @@ class Targets:
         starts = np.append(0, np.cumsum(kept))[self.starts]
         return Targets(starts, self.objects[kept], self.had_before[kept])
 
+    def at(self, positions: NDArray[np.int64]) -> Targets:
+        """The targets of the users at some positions, in their order."""
+        sizes = self.sizes[positions]
+        starts = np.append(0, np.cumsum(sizes))
+        taken = np.repeat(self.starts[positions] - starts[:-1], sizes) + np.arange(starts[-1])
+        return Targets(starts, self.objects[taken], self.had_before[taken])
+
     @property
     def sizes(self) -> NDArray[np.int64]:
         """(n_users,) how many targets each user has."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +14,11 @@ from core.models.base import drawn
 from core.ranking.futures import Futures
 from core.ranking.quotas import FoundPlaces, places_of
 from core.ranking.settings import ListSettings
+from core.recommend.allowed import query_at
 from core.recommend.candidate_features import Report, candidate_batch, rank_columns
-from core.recommend.contracts import Query, Stages
-from core.recommend.pipeline import apply_filters, gather
-from core.requests import RecommendRequest, UserRef
+from core.recommend.contracts import Stages
+from core.recommend.shortlist import shortlist
+from core.requests import Novelty, RecommendRequest, UserRef
 from core.retrieval.index import Retrieval, fit_retrieval
 from core.state.columns import Columns, FeatureBatch
 from core.state.state import State
@@ -31,13 +33,13 @@ class ListTable:
         list_index: (n,) the list of each example.
         negative_share: which share of the candidates not taken was kept, at random: a model of
             these examples is too sure by the logarithm of it.
-        found: where the sources had what was taken.
+        found: where the sources had what was taken, in lists of all and in those of new objects.
     """
 
     examples: ExampleTable
     list_index: NDArray[np.intp]
     negative_share: float
-    found: FoundPlaces
+    found: Mapping[Novelty, FoundPlaces]
 
 
 class ListCollector:
@@ -66,8 +68,12 @@ class ListCollector:
         self._sources = tuple(source.name for source in stages.sources)
         self._of_log: NDArray[np.int32] | None = None
         self._state_columns: Columns | None = None
+        self._heard: set[str] = set()
         self._parts: list[_Part] = []
-        self._places: list[NDArray[np.int32]] = []
+        self._places: dict[Novelty, list[NDArray[np.int32]]] = {
+            Novelty.ANY: [],
+            Novelty.NEW_ONLY: [],
+        }
 
     def rows(self, log: EventLog, base: int) -> NDArray[np.intp]:
         """Moments at equal distances from the base period's end to the last whose lists mature."""
@@ -105,25 +111,31 @@ class ListCollector:
     def _make(self, state: State, retrieval: Retrieval, user: int, row: int) -> None:
         assert self._of_log is not None
         assert self._state_columns is not None
+        generator = drawn(self._seed, "list", row, user)
+        explores = bool(generator.random() < self._settings.explore_share)
         user_now_s = self._futures.now_s(user, row)
-        taken_rows = self._futures.taken(user, row, user_now_s + self._horizon_s)
-        user_id = self._log.users.ids[user]
-        query = Query(
-            request=RecommendRequest(UserRef(user_id), size=0),
-            state=state,
-            retrieval=retrieval,
-            user=state.users.get(user_id),
+        query = query_at(
+            state,
+            retrieval,
+            RecommendRequest(
+                UserRef(self._log.users.ids[user]),
+                novelty=Novelty.NEW_ONLY if explores else Novelty.ANY,
+            ),
             now_s=float(self._log.time_s[row]),
             user_now_s=user_now_s,
-            pool=None,
         )
-        candidates = gather(query, self._stages, self._report)
-        apply_filters(query, self._stages, candidates)
+        taken_rows = self._futures.taken(user, row, user_now_s + self._horizon_s)
         taken = np.sort(self._of_log[taken_rows])
-        self._places.append(places_of(candidates.proposed, self._sources, taken))
+        if explores:
+            taken = taken[~state.met(query.user, taken)]
+        candidates = shortlist(query, self._stages, self._report)
+        self._places[query.request.novelty].append(
+            places_of(candidates.proposed, self._sources, taken)
+        )
+        self._heard |= {name for name, objects in candidates.proposed.items() if len(objects)}
         labels = np.isin(candidates.objects, taken)
-        lucky = drawn(self._seed, "negatives", row, user).random(len(labels))
-        kept = labels | (lucky < self._settings.negative_share)
+        lucky = generator.random(len(labels)) < self._settings.negative_share
+        kept = labels | lucky
         objects = candidates.objects[kept]
         batch = candidate_batch(
             query, self._stages.sources, self._state_columns, objects, self._report
@@ -161,7 +173,14 @@ class ListCollector:
             examples,
             np.repeat(np.arange(len(sizes)), sizes),
             self._settings.negative_share,
-            FoundPlaces(self._sources, np.concatenate(self._places)),
+            {
+                novelty: FoundPlaces(
+                    self._sources,
+                    np.concatenate([*places, np.zeros((0, len(self._sources)), np.int32)]),
+                    frozenset(self._heard),
+                )
+                for novelty, places in self._places.items()
+            },
         )
 
 

@@ -14,6 +14,8 @@ STEP = 10
 """Quotas grow by so many proposals at a time."""
 LEAST = 10
 """What every source keeps: past lists may not show what it is for, such as what is new."""
+UNHEARD = 50
+"""What sources keep that had nothing to say in past lists, such as the stored queue."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,12 @@ class FoundPlaces:
 
     sources: tuple[str, ...]
     places: NDArray[np.int32]
+    heard: frozenset[str]
+    """The sources that proposed anything in any list."""
 
     def recall(self, quotas: Mapping[str, int]) -> float:
         """Share of the taken objects that lie within the quotas; NaN where none was taken."""
-        bounds = np.array([quotas[name] for name in self.sources])
+        bounds = np.array([quotas.get(name, 0) for name in self.sources])
         if not len(self.places):
             return float("nan")
         return float((self.places < bounds).any(axis=1).mean())
@@ -63,11 +67,11 @@ def learn_quotas(found: FoundPlaces, *, budget: int, limit: int) -> dict[str, in
 
     Args:
         found: of many lists.
-        budget: of all sources together; at least LEAST of each.
+        budget: of all sources together; each keeps LEAST or UNHEARD even where that is more.
         limit: of one source.
     """
     sources, places = found.sources, found.places
-    quotas = dict.fromkeys(sources, min(LEAST, limit))
+    quotas = {name: min(LEAST if name in found.heard else UNHEARD, limit) for name in sources}
     steps = np.arange(STEP, limit + STEP, STEP)
     while (left := budget - sum(quotas.values())) >= STEP:
         bounds = np.array([quotas[name] for name in sources])

@@ -14,6 +14,8 @@ class ListSettings:
     """Moments at which lists are made; what sources look up is fitted anew at each."""
     lists: int = 8000
     """Lists at most, over all moments."""
+    explore_share: float = 0.4
+    """Share of the lists that hold only what the user never had."""
     negative_share: float = 0.15
     """Share of a list's candidates that were not taken which is kept, drawn at random."""
     proposals: int = 600

@@ -16,6 +16,7 @@ from core.models.member_files import read_json
 from core.ranking.lists import ListTable
 from core.ranking.quotas import learn_quotas
 from core.ranking.settings import ListSettings
+from core.requests import Novelty, RecommendRequest
 from core.stack import Stack
 from core.state.columns import Columns
 from core.training import Recipe, fit_as_of
@@ -30,12 +31,17 @@ class RankTask:
 
     ensemble: Ensemble
     """Of candidate batches: probabilities that the user takes the object within the horizon."""
-    quotas: Mapping[str, int]
-    """source -> how many of its proposals are ranked."""
+    quotas: Mapping[Novelty, Mapping[str, int]]
+    """By kind of list, of all or of new objects: source -> how many of its proposals are ranked."""
+
+    def quotas_of(self, request: RecommendRequest) -> Mapping[str, int]:
+        """Those of a request's kind of list."""
+        return self.quotas[Novelty.NEW_ONLY if request.novelty is Novelty.NEW_ONLY else Novelty.ANY]
 
     def save(self, directory: Path) -> None:
         """Write everything into an existing, empty directory."""
-        text = json.dumps(dict(self.quotas), indent=1, sort_keys=True) + "\n"
+        plain = {novelty.value: dict(quotas) for novelty, quotas in self.quotas.items()}
+        text = json.dumps(plain, indent=1, sort_keys=True) + "\n"
         (directory / _QUOTAS).write_text(text, encoding="utf-8")
         (directory / _ENSEMBLE).mkdir()
         self.ensemble.save(directory / _ENSEMBLE)
@@ -44,10 +50,14 @@ class RankTask:
     def load(cls, directory: Path, columns: Columns, trainers: Trainers) -> RankTask:
         """Read what `save` wrote; BundleError when it is damaged or made for other columns."""
         content = read_json(directory / _QUOTAS)
-        if not all(isinstance(quota, int) and quota >= 0 for quota in content.values()):
-            raise BundleError(f"{directory / _QUOTAS} is damaged: publish the bundle anew")
-        ensemble = Ensemble.load(directory / _ENSEMBLE, columns, trainers)
-        return cls(ensemble, {str(name): int(quota) for name, quota in content.items()})
+        try:
+            quotas = {
+                novelty: {str(name): int(quota) for name, quota in content[novelty.value].items()}
+                for novelty in (Novelty.ANY, Novelty.NEW_ONLY)
+            }
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BundleError(f"{_QUOTAS} is damaged ({error}): publish the bundle anew") from error
+        return cls(Ensemble.load(directory / _ENSEMBLE, columns, trainers), quotas)
 
 
 @dataclass(frozen=True)
@@ -59,8 +69,8 @@ class FittedRank:
     """Examples of each block."""
     iterations: Mapping[str, int]
     lists: int
-    recall: float
-    """Share of what was taken in the lists that lies within the quotas."""
+    recall: Mapping[Novelty, float]
+    """Share of what was taken that lies within the quotas, by kind of list."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for manifests."""
@@ -68,8 +78,11 @@ class FittedRank:
             "lists": self.lists,
             "blocks": dict(self.rows),
             "iterations": dict(self.iterations),
-            "quotas": dict(self.task.quotas),
-            "recall_within_quotas": self.recall,
+            "quotas": {kind.value: dict(quotas) for kind, quotas in self.task.quotas.items()},
+            "recall_within_quotas": {
+                kind.value: None if math.isnan(recall) else recall
+                for kind, recall in self.recall.items()
+            },
         }
 
 
@@ -99,13 +112,16 @@ def fit_rank_task(
             for profile, stack in fitted.ensemble.stacks.items()
         },
     )
-    quotas = learn_quotas(table.found, budget=settings.proposals, limit=source_limit)
+    quotas = {
+        novelty: learn_quotas(found, budget=settings.proposals, limit=source_limit)
+        for novelty, found in table.found.items()
+    }
     return FittedRank(
         RankTask(ensemble, quotas),
         fitted.blocks.sizes(),
         fitted.iterations,
         int(table.list_index[-1]) + 1,
-        table.found.recall(quotas),
+        {novelty: found.recall(quotas[novelty]) for novelty, found in table.found.items()},
     )
 
 

@@ -7,8 +7,35 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from core.recommend.contracts import Query
 from core.requests import FacetFilter, Novelty, RecommendRequest
+from core.retrieval.index import Retrieval
 from core.state.state import State
+
+
+def query_at(
+    state: State,
+    retrieval: Retrieval,
+    request: RecommendRequest,
+    *,
+    now_s: float,
+    user_now_s: float,
+) -> Query:
+    """A request at a moment of a state whose labels have matured up to it.
+
+    Its pool and facet filters are known to the schema.
+    """
+    user = state.users.get(request.user.id)
+    facets = not request.fall_back
+    return Query(
+        request=request,
+        state=state,
+        retrieval=retrieval,
+        user=user,
+        now_s=now_s,
+        user_now_s=user_now_s,
+        pool=allowed_objects(state, request, user, facets=facets),
+    )
 
 
 def allowed_objects(

@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 
 from core.errors import BundleError
 from core.state.arrays import UO_COUNT, StateArrays
+from core.state.compiling import allocating_kernel
 from core.state.hashing import stored_pairs
 
 NEIGHBOURS = 50
@@ -77,16 +78,35 @@ def build_item_neighbours(arrays: StateArrays) -> ItemNeighbours:
     for start in range(0, len(with_users), _BLOCK):
         rows = with_users[start : start + _BLOCK]
         similar = (by_object[rows] @ matrix).tocsr()
-        for i, row in enumerate(rows):
-            span = slice(similar.indptr[i], similar.indptr[i + 1])
-            others, values = similar.indices[span], similar.data[span]
-            other = others != row
-            others, values = others[other], values[other]
-            # By cosine, then by index: ties never depend on the order of the sparse product.
-            best = np.lexsort((others, -values))[:NEIGHBOURS]
-            neighbours[row, : len(best)] = others[best]
-            cosines[row, : len(best)] = values[best]
+        _keep_nearest(similar.indptr, similar.indices, similar.data, rows, neighbours, cosines)
     return ItemNeighbours(neighbours, cosines)
+
+
+@allocating_kernel()
+def _keep_nearest(
+    starts: NDArray[np.int32],
+    others: NDArray[np.int32],
+    values: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    neighbours: NDArray[np.int32],
+    cosines: NDArray[np.float32],
+) -> None:
+    """Write the nearest of each row (n,), whose products begin at starts (n + 1,)."""
+    count = neighbours.shape[1]
+    for i in range(len(rows)):
+        span = slice(starts[i], starts[i + 1])
+        other = np.flatnonzero(others[span] != rows[i])
+        found, near = others[span][other], values[span][other]
+        if len(near) > count:
+            reach = near >= np.partition(near, len(near) - count)[len(near) - count]
+            found, near = found[reach], near[reach]
+        # By cosine, then by index: ties never depend on the order of the sparse product.
+        by_index = np.argsort(found)
+        found, near = found[by_index], near[by_index]
+        best = np.argsort(-near, kind="mergesort")[:count]
+        for k in range(len(best)):
+            neighbours[rows[i], k] = found[best[k]]
+            cosines[rows[i], k] = near[best[k]]
 
 
 def _bounded(users: NDArray[np.int64]) -> NDArray[np.bool_]:

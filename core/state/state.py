@@ -292,6 +292,21 @@ class State:
         """The value id of a string of a category field; one that no object has if never seen."""
         return int(self._values.get(f"{field}\0{string}", _NEVER_SEEN))
 
+    def user_values(self, user: int, attributes: Mapping[str, str | float]) -> NDArray[np.int32]:
+        """(m,) value ids of a user's categories that are known, `attributes` before what is kept.
+
+        They are the ids in `Users.values`; a value that no user has is left out.
+        """
+        values: NDArray[np.int32] = self.arrays.users.values[user].copy()
+        for i, f in enumerate(category_fields(self.schema.user)):
+            if f.name in attributes:
+                values[i] = self._values.get(f"user_{f.name}\0{attributes[f.name]}")
+        return values[values > 0]
+
+    def value_name(self, value: int) -> str:
+        """A category value as people read it: `artist abba`."""
+        return self._values.string(value).replace("\0", " ", 1)
+
     def _override(
         self,
         user: int,

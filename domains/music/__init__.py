@@ -14,7 +14,7 @@ from core.recommend.filters import (
     Rested,
 )
 from core.recommend.rerankers import CapPerFacet, Exploration, Freshness, MarginalRelevance
-from core.recommend.sources import ContentNearest, ItemToItem, LatentNearest, Popular
+from core.recommend.sources import STANDARD_SOURCES
 from core.training import Recipe
 from domains.music.genre import MusicGenre
 from domains.music.readers import READERS
@@ -32,7 +32,7 @@ DOMAIN = Domain(
     readers=READERS,
     simulators=SIMULATORS,
     stages=Stages(
-        sources=(ItemToItem(), LatentNearest(), ContentNearest(), Popular()),
+        sources=STANDARD_SOURCES,
         # The cheapest first: what one removes the next does not look at.
         filters=(
             InPool(),

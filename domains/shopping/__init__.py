@@ -11,7 +11,7 @@ from core.log import LabelRule, Outcome, TieRule
 from core.recommend.contracts import Stages
 from core.recommend.filters import InPool, NotDisliked, NotExcluded, OfFacets, OfNovelty
 from core.recommend.rerankers import CapPerFacet, Exploration, Freshness, MarginalRelevance
-from core.recommend.sources import ItemToItem, LatentNearest, Popular
+from core.recommend.sources import STANDARD_SOURCES
 from core.sampling import Sample
 from domains.shopping.schema import SCHEMA
 
@@ -47,7 +47,7 @@ DOMAIN = Domain(
     },
     simulators={"generic": SAMPLE.simulator},
     stages=Stages(
-        sources=(ItemToItem(), LatentNearest(), Popular()),
+        sources=STANDARD_SOURCES,
         filters=(InPool(), OfFacets(), NotExcluded(), OfNovelty(), NotDisliked()),
         # The cap keeps the best of each value as freshness leaves them; only the last may draw.
         rerankers=(Freshness(), CapPerFacet(cap=3), MarginalRelevance(), Exploration()),

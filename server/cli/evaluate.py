@@ -1,4 +1,4 @@
-"""`encore evaluate`: the honest figures of a log, of its labels, or of the lists it shows."""
+"""`encore evaluate`: the honest figures of a log: of its labels, of lists made or lists shown."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 from core.errors import FieldViolation, InvalidRequestError
 from core.publish import report_of, write_predictions
 from domains import domain_named
+from server.cli.evaluate_lists import evaluate_lists
 from server.cli.evaluate_policy import PolicyQuestion, evaluate_policy
 from server.cli.options import (
     AsJson,
@@ -35,6 +36,8 @@ class What(StrEnum):
 
     LABELS = "labels"
     """Score: does the user come back to the object of an event?"""
+    LISTS = "lists"
+    """Recommend: does the user take what stands in a list?"""
     POLICY = "policy"
     """Recommend as it served: what did its lists earn, what would others have earned?"""
 
@@ -45,8 +48,22 @@ def evaluate(
     log_format: LogFormat = None,
     what: Annotated[
         What,
-        typer.Option("--what", help="Probabilities of logged events, or lists as they served."),
+        typer.Option(
+            "--what",
+            help="Probabilities of logged events, lists made at a moment, or lists as they served.",
+        ),
     ] = What.LABELS,
+    cut: Annotated[
+        str,
+        typer.Option(
+            "--cut",
+            help="Lists: made from what precedes this share of the log's time (0.8; of each "
+            "user's sessions where the log counts these), or this many days (292d).",
+        ),
+    ] = "0.8",
+    baselines_only: Annotated[
+        bool, typer.Option("--baselines-only", help="Lists: judge the tuned baselines alone.")
+    ] = False,
     database_url: Annotated[
         str | None,
         typer.Option(
@@ -89,6 +106,9 @@ def evaluate(
 ) -> None:
     """Train on the past of the log's latest fifth of examples and score that fifth once.
 
+    With `--what lists`, judge lists that are made at a moment of the log by what follows it,
+    beside tuned baselines.
+
     With `--what policy`, read the lists that a server has shown and what users did with them: what
     they earned, and what lists that explore at another rate would have.
     """
@@ -104,6 +124,17 @@ def evaluate(
         return
     if data is None:
         raise _missing("--data", "name the directory of a log")
+    if what is What.LISTS:
+        evaluate_lists(
+            chosen,
+            data,
+            log_format,
+            cut=cut,
+            baselines_only=baselines_only,
+            seed=seed,
+            as_json=as_json,
+        )
+        return
     steps = replace(chosen.recipe, trainers=recipe)
     with progress_bars() as report:
         log, evaluated = read_and_measure(

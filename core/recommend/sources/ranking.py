@@ -6,16 +6,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.recommend.contracts import Proposals
+from core.retrieval.largest import largest
 
 NONE = Proposals(np.zeros(0, np.int32))
 
 
 def best(scores: NDArray[np.floating], allowed: NDArray[np.bool_], limit: int) -> NDArray[np.int32]:
     """At most `limit` allowed indices by falling score, ties by rising index; 0 is nobody."""
-    indices = np.flatnonzero(allowed[1:]) + 1
-    if len(indices) > limit:
-        # The threshold first, then everything that reaches it: ties at the edge stay stable.
-        threshold = np.partition(scores[indices], len(indices) - limit)[len(indices) - limit]
-        indices = indices[scores[indices] >= threshold]
-    order = np.lexsort((indices, -scores[indices]))
-    return indices[order[:limit]].astype(np.int32)
+    found: NDArray[np.int64] = largest(scores[1:], allowed[1:], limit)
+    return (found + 1).astype(np.int32)
+
+
+def best_positive(
+    scores: NDArray[np.floating], pool: NDArray[np.bool_] | None, limit: int
+) -> NDArray[np.int32]:
+    """As `best`, of the positive scores (n,) within a pool (at least n,), where there is one."""
+    allowed = scores > 0.0
+    return best(scores, allowed if pool is None else allowed & pool[: len(scores)], limit)
+
+
+def nothing_of(objects: NDArray[np.int32], columns: tuple[str, ...]) -> NDArray[np.float32]:
+    """(n, columns) NaN: the scores of a source that knows nothing of this user."""
+    return np.full((len(objects), len(columns)), np.nan, np.float32)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
@@ -19,34 +18,9 @@ from core.lists.protocol import (
     earlier_task,
     history_log,
 )
-from core.log import EventLog, LabelRule, TieRule, build_log
-from core.testing_logs import SMALL_SCHEMA
+from core.log import EventLog
 from domains.music.readers import sessions
-
-DAY_S = 86400.0
-
-
-def log_of(
-    events: list[tuple[str, str, float]],
-    *,
-    horizon_days: float = 10.0,
-    outcomes: list[str] | None = None,
-) -> EventLog:
-    """A log of (user, object, day)."""
-    table = pd.DataFrame(events, columns=["user_id", "object_id", "time_s"])
-    table["time_s"] *= DAY_S
-    if outcomes is not None:
-        table["outcome"] = outcomes
-    return build_log(
-        "test",
-        SMALL_SCHEMA,
-        table,
-        users=pd.DataFrame({"user_id": []}),
-        objects=pd.DataFrame({"object_id": []}),
-        label_rule=LabelRule(horizon_days * DAY_S),
-        tie_rule=TieRule.TIMESTAMP,
-        where="events",
-    )
+from tests.unit.lists.list_logs import DAY_S, log_of
 
 
 def sessions_of(directory: Path, lines: list[str]) -> EventLog:

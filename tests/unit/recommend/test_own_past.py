@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.log import Outcome
 from core.recommend.contracts import Query, Scoring
-from core.recommend.own_past import OwnPast
+from core.recommend.sources.own_past import OwnPast
 from core.state.state import NOBODY, Event, State
 
 Asked = Callable[..., Query]
