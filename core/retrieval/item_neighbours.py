@@ -13,7 +13,6 @@ from scipy.sparse import csr_matrix
 
 from core.errors import BundleError
 from core.state.arrays import UO_COUNT, StateArrays
-from core.state.compiling import allocating_kernel
 from core.state.hashing import stored_pairs
 
 NEIGHBOURS = 50
@@ -85,33 +84,6 @@ def build_item_neighbours(arrays: StateArrays) -> ItemNeighbours:
         neighbours[row, : len(best)] = others[best]
         cosines[row, : len(best)] = values[best]
     return ItemNeighbours(neighbours, cosines)
-
-
-@allocating_kernel()
-def _keep_nearest(
-    starts: NDArray[np.int32],
-    others: NDArray[np.int32],
-    values: NDArray[np.float32],
-    rows: NDArray[np.int64],
-    neighbours: NDArray[np.int32],
-    cosines: NDArray[np.float32],
-) -> None:
-    """Write the nearest of each row (n,), whose products begin at starts (n + 1,)."""
-    count = neighbours.shape[1]
-    for i in range(len(rows)):
-        span = slice(starts[i], starts[i + 1])
-        other = np.flatnonzero(others[span] != rows[i])
-        found, near = others[span][other], values[span][other]
-        if len(near) > count:
-            reach = near >= np.partition(near, len(near) - count)[len(near) - count]
-            found, near = found[reach], near[reach]
-        # By cosine, then by index: ties never depend on the order of the sparse product.
-        by_index = np.argsort(found)
-        found, near = found[by_index], near[by_index]
-        best = np.argsort(-near, kind="mergesort")[:count]
-        for k in range(len(best)):
-            neighbours[rows[i], k] = found[best[k]]
-            cosines[rows[i], k] = near[best[k]]
 
 
 def _bounded(users: NDArray[np.int64]) -> NDArray[np.bool_]:

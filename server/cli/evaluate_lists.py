@@ -92,7 +92,7 @@ def ways_to_rank(pipeline: Pipeline, report: Report) -> Sequence[PipelineLists]:
 
 def recalls(pipeline: Pipeline, task: ListTask, report: Report) -> dict[str, list[SourceRecall]]:
     """Title -> recall of each source and what it adds, of all targets and of new objects."""
-    found = {}
+    found: dict[str, list[SourceRecall]] = {}
     for number, mode in enumerate((Mode.ALL, Mode.EXPLORE)):
         report("ask the sources", number / 2)
         proposals = pipeline.proposals(task.users, max(CANDIDATE_DEPTHS), mode)
