@@ -17,11 +17,12 @@ from scipy.special import expit
 from core.bundle import Manifest, open_bundle
 from core.domain import Domain, StoredGenre
 from core.ensemble import Ensemble, EnsemblePrediction, Profile
-from core.errors import FieldViolation, InvalidRequestError
+from core.errors import CapabilityMissingError, FieldViolation, InvalidRequestError
 from core.explain import explain
 from core.models import TRAINERS
 from core.recommend.contracts import Query
 from core.recommend.pipeline import apply_filters, gather, rank
+from core.recommend.stories import Stories
 from core.requests import (
     FeedbackEvent,
     RecommendRequest,
@@ -94,6 +95,10 @@ class DomainEngine:
         self._columns = bundle.manifest.columns(domain.schema)
         self._watermark = bundle.manifest.watermark
         self._offset_s = bundle.manifest.clock_offset_s
+        self._stories: Stories | None = None
+        if domain.stories is not None:
+            by_sound = bundle.genre.tagged if bundle.genre else None
+            self._stories = Stories(domain.stories, domain.stages, bundle.state, by_sound)
         self._report = report or (lambda *_: None)
         self._lock = RLock()
         self._holders = 0
@@ -194,6 +199,10 @@ class DomainEngine:
         profile = self._profile(request.profile)
         attributes = self._checked(request.user, request.context)
         stages = self._domain.stages
+        stories: Stories | None = None
+        if request.story is not None:
+            stories = self._stories_or_refuse()
+            request, stages = stories.with_pool(request), stories.stages
         if request.size == 0:
             self._pool(request.pool)
             return Slate((), (), {})
@@ -201,6 +210,8 @@ class DomainEngine:
             query = self._query(request, now_s)
             candidates = gather(query, stages, self._report)
             apply_filters(query, stages, candidates)
+            if stories is not None:
+                candidates.fallbacks += stories.fallbacks(query, candidates)
             batch = self._read(query.user, candidates.objects, request.context, now_s, attributes)
         probabilities = self._predict(batch, profile).probabilities
         with self._lock:
@@ -213,6 +224,14 @@ class DomainEngine:
             objects = np.array([self._state.objects.get(i) for i in object_ids], np.int32)
             liked = self._state.opinions(user, objects) >= 0
             return np.asarray(liked & ~self._state.met(user, objects))
+
+    def lengths_s(self, object_ids: Sequence[str]) -> NDArray[np.float64]:
+        """How long each object sounds (n,), in seconds; NaN where the catalogue does not say."""
+        if self._stories is None:
+            return np.full(len(object_ids), np.nan)
+        with self._lock:
+            objects = np.array([self._state.objects.get(i) for i in object_ids], np.int32)
+            return self._stories.lengths_s(objects)
 
     def pool_ids(self, pool: str) -> frozenset[str]:
         """The members of a pool; InvalidRequestError when the schema has no such pool."""
@@ -249,14 +268,26 @@ class DomainEngine:
         """
         return epoch_s - self._offset_s
 
+    def _stories_or_refuse(self) -> Stories:
+        if self._stories is None:
+            raise CapabilityMissingError(
+                f"domain {self.domain!r} picks no soundtracks: its objects have no sound"
+            )
+        return self._stories
+
     def _query(self, request: RecommendRequest, now_s: float) -> Query:
+        pool = self._pool(request.pool)
+        preference = None
+        if request.story and self._stories:
+            preference = self._stories.preference(request.story, pool)
         return Query(
             request=request,
             state=self._state,
             item_neighbours=self._bundle.item_neighbours,
             user=self._state.users.get(request.user.id),
             now_s=self._on_log_clock(now_s),
-            pool=self._pool(request.pool),
+            pool=pool,
+            preference=preference,
         )
 
     def _pool(self, pool: str) -> NDArray[np.bool_] | None:

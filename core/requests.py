@@ -110,6 +110,18 @@ class ScoreAnswer:
 
 
 @dataclass(frozen=True)
+class Story:
+    """What is to be accompanied: asks for one fitting object with a sound, and runners-up."""
+
+    story_id: str
+    """Same story and user, same pick; where probabilities are close, another story gets another."""
+    tags: tuple[str, ...] = ()
+    """Objects that carry more of them come first; however few, the list is filled with others."""
+    max_seconds: int | None = None
+    """Longest preview window; None for as long as it was chosen."""
+
+
+@dataclass(frozen=True)
 class RecommendRequest:
     """What to rank and what to leave out."""
 
@@ -125,6 +137,8 @@ class RecommendRequest:
     max_per_facet: int | None = None
     """Cap per value of the main facet (artist); None takes the domain's."""
     profile: str = "full"
+    story: Story | None = None
+    """None for a list that accompanies nothing."""
 
 
 @dataclass(frozen=True)
@@ -250,9 +264,20 @@ class Engine(Protocol):
         """Which of a queue's items (n,) the user has not taken or disliked meanwhile."""
         ...
 
+    def lengths_s(self, object_ids: Sequence[str]) -> NDArray[np.float64]:
+        """How long each object sounds (n,), in seconds; NaN where the catalogue does not say."""
+        ...
+
 
 class GenreCapability(Protocol):
     """An optional capability of a domain whose objects have a sound. Safe across threads."""
+
+    def tagged(self, tag: str) -> tuple[str, ...]:
+        """Ids of the tracks that carry a genre, mood or instrument, in no order; none if unknown.
+
+        `tag` is in the spelling of `core.recommend.stories.spelling`.
+        """
+        ...
 
     def warm_up(self) -> None:
         """Do what the first call would wait for, seconds at worst."""

@@ -25,6 +25,8 @@ class Query:
     now_s: float
     pool: NDArray[np.bool_] | None
     """(n_objects,) members of the requested pool, or None for all objects."""
+    preference: NDArray[np.int8] | None = None
+    """(n_objects,) how many of the story's tags each object carries, or None without any."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from core.recommend.contracts import Stages
 from core.recommend.filters import InPool, NotDisliked, NotExcluded, NotSeen
 from core.recommend.rerankers import CapPerFacet
 from core.recommend.sources import ContentNearest, ItemToItem, LatentNearest, Popular
+from core.recommend.stories import StoryRules
 from core.training import Recipe
 from domains.music.genre import MusicGenre
 from domains.music.readers import READERS
@@ -32,6 +33,13 @@ DOMAIN = Domain(
     ),
     recipe=Recipe(),
     genre=MusicGenre(),
+    stories=StoryRules(
+        pool="royalty_free",
+        facets=("genres",),
+        length_field="length_s",
+        sources=(ItemToItem(), LatentNearest(), ContentNearest(), Popular()),
+        rerankers=(CapPerFacet(cap=1),),
+    ),
 )
 
 __all__ = ["DOMAIN"]

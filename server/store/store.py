@@ -10,6 +10,7 @@ from server.store.database import Database
 from server.store.engine import create_engine
 from server.store.feedback_log import SqlFeedbackLog
 from server.store.migrate import check_current
+from server.store.object_audio import SqlObjectAudioStore
 from server.store.queues import SqlQueueStore
 from server.store.recommendations import SqlRecommendationStore
 
@@ -21,6 +22,7 @@ class Store:
     feedback: SqlFeedbackLog
     queues: SqlQueueStore
     recommendations: SqlRecommendationStore
+    object_audio: SqlObjectAudioStore
     database: Database
 
     def close(self) -> None:
@@ -60,5 +62,6 @@ def open_store(url: str, *, pool_size: int = 8, lock_timeout_s: float = 5.0) -> 
         feedback=SqlFeedbackLog(database),
         queues=SqlQueueStore(database),
         recommendations=SqlRecommendationStore(database),
+        object_audio=SqlObjectAudioStore(database),
         database=database,
     )

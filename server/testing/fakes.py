@@ -234,6 +234,10 @@ class FakeEngine:
         self.calls.append("still_allowed")
         return self._allowed(user_id, object_ids)
 
+    def lengths_s(self, object_ids: Sequence[str]) -> NDArray[np.float64]:
+        """Nothing is said of any."""
+        return np.full(len(object_ids), np.nan)
+
     def _allowed(self, user_id: str, object_ids: Sequence[str]) -> NDArray[np.bool_]:
         with self._moved:
             gone = self._disliked[user_id].union(self._taken[user_id])
@@ -277,6 +281,10 @@ class FakeGenre:
 
     def warm_up(self) -> None:
         """Nothing to wait for."""
+
+    def tagged(self, tag: str) -> tuple[str, ...]:
+        """t01 rocks."""
+        return ("t01",) if tag == "rock" else ()
 
     def by_track(
         self, track_id: str, k: int, same_genre: bool, pool_ids: frozenset[str] | None

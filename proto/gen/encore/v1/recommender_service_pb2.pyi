@@ -430,6 +430,8 @@ class RecommendRequest(_message.Message):
     PROFILE_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    STORY_FIELD_NUMBER: _builtins.int
+    INCLUDE_MEDIA_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
     """Name of the domain."""
     page_size: _builtins.int
@@ -450,6 +452,10 @@ class RecommendRequest(_message.Message):
     """Check the request and answer with no items; nothing is computed or stored."""
     request_id: _builtins.str
     """Id for logs, echoed in the answer; the server makes one up when empty."""
+    include_media: _builtins.bool
+    """Also return titles, covers and preview links, as far as they are at hand: the answer never
+    waits long for them.
+    """
     @_builtins.property
     def user(self) -> _common_pb2.User:
         """For whom."""
@@ -468,6 +474,13 @@ class RecommendRequest(_message.Message):
     def exclude_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Never return these objects; at most 10,000."""
 
+    @_builtins.property
+    def story(self) -> Global___Story:
+        """Pick a soundtrack for this story: the first item is the pick, the rest are runners-up. Without
+        pool or candidate_ids the domain's pool for stories is drawn from ("royalty_free" in music),
+        and without max_per_facet each artist has one item. UNIMPLEMENTED in domains without sound.
+        """
+
     def __init__(
         self,
         *,
@@ -483,16 +496,61 @@ class RecommendRequest(_message.Message):
         profile: _common_pb2.Profile.ValueType = ...,
         validate_only: _builtins.bool = ...,
         request_id: _builtins.str = ...,
+        story: Global___Story | None = ...,
+        include_media: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_per_facet", b"_max_per_facet", "max_per_facet", b"max_per_facet", "user", b"user"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_per_facet", b"_max_per_facet", "_story", b"_story", "max_per_facet", b"max_per_facet", "story", b"story", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_per_facet", b"_max_per_facet", "candidate_ids", b"candidate_ids", "context", b"context", "domain", b"domain", "exclude_ids", b"exclude_ids", "max_per_facet", b"max_per_facet", "page_size", b"page_size", "page_token", b"page_token", "pool", b"pool", "profile", b"profile", "request_id", b"request_id", "user", b"user", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_per_facet", b"_max_per_facet", "_story", b"_story", "candidate_ids", b"candidate_ids", "context", b"context", "domain", b"domain", "exclude_ids", b"exclude_ids", "include_media", b"include_media", "max_per_facet", b"max_per_facet", "page_size", b"page_size", "page_token", b"page_token", "pool", b"pool", "profile", b"profile", "request_id", b"request_id", "story", b"story", "user", b"user", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_per_facet: _TypeAlias = _typing.Literal["max_per_facet"]  # noqa: Y015
     _WhichOneofArgType__max_per_facet: _TypeAlias = _typing.Literal["_max_per_facet", b"_max_per_facet"]  # noqa: Y015
+    _WhichOneofReturnType__story: _TypeAlias = _typing.Literal["story"]  # noqa: Y015
+    _WhichOneofArgType__story: _TypeAlias = _typing.Literal["_story", b"_story"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_per_facet) -> _WhichOneofReturnType__max_per_facet | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__story) -> _WhichOneofReturnType__story | None: ...
 
 Global___RecommendRequest: _TypeAlias = RecommendRequest  # noqa: Y015
+
+@_typing.final
+class Story(_message.Message):
+    """What is to be accompanied by a track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORY_ID_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    MAX_SECONDS_FIELD_NUMBER: _builtins.int
+    story_id: _builtins.str
+    """Chosen by the caller: the same story gets the same pick for a user, another story may get
+    another one. 1 to 256 bytes.
+    """
+    max_seconds: _builtins.int
+    """Longest preview window in seconds, 1 to 600; absent means as long as it was chosen."""
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Moods, instruments and genres, such as "happy" or "rock"; at most 20, in any spelling of case,
+        spaces and hyphens. Tracks that carry more of them come first.
+        """
+
+    def __init__(
+        self,
+        *,
+        story_id: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        max_seconds: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_seconds", b"_max_seconds", "max_seconds", b"max_seconds"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_seconds", b"_max_seconds", "max_seconds", b"max_seconds", "story_id", b"story_id", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_seconds: _TypeAlias = _typing.Literal["max_seconds"]  # noqa: Y015
+    _WhichOneofArgType__max_seconds: _TypeAlias = _typing.Literal["_max_seconds", b"_max_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_seconds) -> _WhichOneofReturnType__max_seconds | None: ...
+
+Global___Story: _TypeAlias = Story  # noqa: Y015
 
 @_typing.final
 class RecommendResponse(_message.Message):
@@ -551,6 +609,8 @@ class RecommendedItem(_message.Message):
     RANK_FIELD_NUMBER: _builtins.int
     SOURCES_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    MEDIA_FIELD_NUMBER: _builtins.int
     object_id: _builtins.str
     """Id of the object."""
     probability: _builtins.float
@@ -565,6 +625,14 @@ class RecommendedItem(_message.Message):
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Why, for people."""
 
+    @_builtins.property
+    def preview(self) -> Global___PreviewWindow:
+        """Which part to play; only for stories."""
+
+    @_builtins.property
+    def media(self) -> Global___Media:
+        """What to show; only with include_media."""
+
     def __init__(
         self,
         *,
@@ -573,14 +641,80 @@ class RecommendedItem(_message.Message):
         rank: _builtins.int = ...,
         sources: _abc.Iterable[_builtins.str] | None = ...,
         reasons: _abc.Iterable[_builtins.str] | None = ...,
+        preview: Global___PreviewWindow | None = ...,
+        media: Global___Media | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["media", b"media", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["object_id", b"object_id", "probability", b"probability", "rank", b"rank", "reasons", b"reasons", "sources", b"sources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["media", b"media", "object_id", b"object_id", "preview", b"preview", "probability", b"probability", "rank", b"rank", "reasons", b"reasons", "sources", b"sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecommendedItem: _TypeAlias = RecommendedItem  # noqa: Y015
+
+@_typing.final
+class PreviewWindow(_message.Message):
+    """A part of a track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_MS_FIELD_NUMBER: _builtins.int
+    LENGTH_MS_FIELD_NUMBER: _builtins.int
+    IS_DEFAULT_FIELD_NUMBER: _builtins.int
+    start_ms: _builtins.int
+    """Where it begins, in milliseconds from the beginning of the track."""
+    length_ms: _builtins.int
+    """How long it is, in milliseconds; above 0."""
+    is_default: _builtins.bool
+    """The track was not listened to: this is a guess, 30 s or a third into it."""
+    def __init__(
+        self,
+        *,
+        start_ms: _builtins.int = ...,
+        length_ms: _builtins.int = ...,
+        is_default: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_default", b"is_default", "length_ms", b"length_ms", "start_ms", b"start_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewWindow: _TypeAlias = PreviewWindow  # noqa: Y015
+
+@_typing.final
+class Media(_message.Message):
+    """What a catalogue of media knows of an object. Fields are empty where it does not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TITLE_FIELD_NUMBER: _builtins.int
+    COVER_URL_FIELD_NUMBER: _builtins.int
+    PREVIEW_URL_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    title: _builtins.str
+    """Title, for people."""
+    cover_url: _builtins.str
+    """Picture of the cover."""
+    preview_url: _builtins.str
+    """Sound to preview it by."""
+    note: _builtins.str
+    """What is missing, for people, such as "preview unavailable"; empty when nothing is."""
+    def __init__(
+        self,
+        *,
+        title: _builtins.str = ...,
+        cover_url: _builtins.str = ...,
+        preview_url: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cover_url", b"cover_url", "note", b"note", "preview_url", b"preview_url", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Media: _TypeAlias = Media  # noqa: Y015
 
 @_typing.final
 class GenreNeighborRequest(_message.Message):
