@@ -14,12 +14,14 @@ from encore.v1 import common_pb2 as common_pb
 from encore.v1 import recommender_service_pb2 as pb
 from server.checks import MAX_ID_BYTES, MAX_OBJECT_IDS, MAX_REQUEST_ID_BYTES, Checks
 from server.explanations import explanation_message
+from server.handlers.extras import NO_EXTRAS, Extras
 from server.handlers.feedback import FeedbackAnswer, FeedbackCall, Rejection
 from server.handlers.genre import GenreHeard, GenreQuery
 from server.handlers.recommend import PageAnswer, PageRequest
 from server.handlers.score import Features, Scored
 from server.pages import MAX_TOKEN_BYTES
 from server.ports import NewFeedback
+from server.story_messages import media_message, preview_message, story_of
 
 DEFAULT_PAGE = 10
 MAX_PAGE = 100
@@ -114,6 +116,7 @@ def page_request(request: pb.RecommendRequest) -> PageRequest:
     cap = request.max_per_facet if request.HasField("max_per_facet") else None
     if cap is not None:
         checks.between("max_per_facet", cap, 0, NO_CAP)
+    story = story_of(checks, request.story) if request.HasField("story") else None
     checks.finish()
     return PageRequest(
         request.domain,
@@ -125,14 +128,16 @@ def page_request(request: pb.RecommendRequest) -> PageRequest:
             exclude_ids=tuple(dict.fromkeys(request.exclude_ids)),
             max_per_facet=NO_CAP if cap == 0 else cap,
             profile=PROFILES[request.profile],
+            story=story,
         ),
         size=request.page_size or DEFAULT_PAGE,
         token=request.page_token,
         validate_only=request.validate_only,
+        include_media=request.include_media,
     )
 
 
-def page_response(page: PageAnswer) -> pb.RecommendResponse:
+def page_response(page: PageAnswer, extras: Extras = NO_EXTRAS) -> pb.RecommendResponse:
     """The page."""
     return pb.RecommendResponse(
         recommendation_id=page.recommendation_id,
@@ -143,6 +148,8 @@ def page_response(page: PageAnswer) -> pb.RecommendResponse:
                 rank=rank,
                 sources=item.sources,
                 reasons=item.reasons,
+                preview=preview_message(extras.previews.get(item.object_id)),
+                media=media_message(extras.media.get(item.object_id)),
             )
             for rank, item in page.items
         ],

@@ -49,6 +49,9 @@ def fingerprint(request: RecommendRequest) -> str:
             request.exclude_ids,
             request.max_per_facet,
             request.profile,
+            None
+            if request.story is None
+            else [request.story.story_id, request.story.tags, request.story.max_seconds],
         ],
         ensure_ascii=True,
         separators=(",", ":"),

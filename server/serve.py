@@ -50,6 +50,7 @@ def assembled(
             store.feedback,
             store.queues,
             store.recommendations,
+            store.object_audio,
             clock,
             log,
         )

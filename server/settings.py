@@ -67,6 +67,14 @@ class Settings(BaseSettings):
     """Items ranked into a queue by the first page of Recommend."""
     queue_ttl_s: float = Field(default=86_400.0, gt=0)
     """Queues older than this are dropped; their page tokens become stale."""
+    story_ttl_s: float = Field(default=300.0, ge=0)
+    """A story keeps its pick for a user so long, whatever happens; 0 picks anew each time."""
+    media_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """Where titles, covers and preview links are asked for; empty: nobody knows any."""
+    media_budget_s: float = Field(default=0.15, ge=0)
+    """Longest that an answer waits for them."""
+    media_timeout_s: float = Field(default=2.0, gt=0)
+    """A request for them is given up after so long."""
     page_token_key: SecretStr = SecretStr("")
     """Secret that seals page tokens; equal on all replicas. Empty: the seal only shows damage."""
     clock_skew_s: float = Field(default=300.0, ge=0)

@@ -36,6 +36,7 @@ class PageRequest:
     token: str = ""
     """Empty for a first page."""
     validate_only: bool = False
+    include_media: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class RecommendHandler:
         tokens: PageTokens,
         metrics: Metrics,
         queue_size: int,
+        story_ttl_s: float,
     ) -> None:
         self._serving = serving
         self._scoring = scoring
@@ -74,6 +76,7 @@ class RecommendHandler:
         self._tokens = tokens
         self._metrics = metrics
         self._queue_size = queue_size
+        self._story_ttl_s = story_ttl_s
 
     async def page(self, ask: PageRequest, deadline: Deadline) -> PageAnswer:
         """One page.
@@ -89,9 +92,10 @@ class RecommendHandler:
         page = self._tokens.read(ask.token, ask.domain, request) if ask.token else None
         if ask.validate_only:
             return await self._validated(engine, request, deadline)
-        if page is None:
-            return await self._first(engine, ask, request, deadline)
-        return await self._later(engine, ask, page, deadline)
+        if page is not None:
+            return await self._later(engine, ask, page, deadline)
+        picked = await self._picked(engine, ask, request, deadline)
+        return picked or await self._first(engine, ask, request, deadline)
 
     async def _validated(
         self, engine: Engine, request: RecommendRequest, deadline: Deadline
@@ -130,6 +134,27 @@ class RecommendHandler:
 
         await self._database.run("queue_write", deadline, store)
         return answer
+
+    async def _picked(
+        self, engine: Engine, ask: PageRequest, request: RecommendRequest, deadline: Deadline
+    ) -> PageAnswer | None:
+        """What this story got for this user a short time ago; None when it must be picked now."""
+        if request.story is None or not request.user.id or not self._story_ttl_s:
+            return None
+        key = QueueKey(ask.domain, user_key(request.user.id, anonymous=""), fingerprint(request))
+        queue = await self._database.run("queue_read", deadline, lambda: self._queues.get(key))
+        oldest_s = self._serving.wall_s() - self._story_ttl_s
+        if (
+            queue is None
+            or queue.created_at_s < oldest_s
+            or queue.model_version != engine.model_version
+        ):
+            return None
+        try:
+            answer = await self._later(engine, ask, Page(queue.queue_id, 0, key), deadline)
+        except StalePageTokenError:  # replaced meanwhile
+            return None
+        return answer if answer.items else None
 
     async def _later(
         self, engine: Engine, ask: PageRequest, page: Page, deadline: Deadline

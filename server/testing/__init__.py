@@ -10,6 +10,7 @@ from server.testing.fakes import (
     Gate,
     ManualClock,
     MemoryFeedbackLog,
+    MemoryObjectAudioStore,
     MemoryQueueStore,
     MemoryRecommendationStore,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "LogLines",
     "ManualClock",
     "MemoryFeedbackLog",
+    "MemoryObjectAudioStore",
     "MemoryQueueStore",
     "MemoryRecommendationStore",
     "Parts",

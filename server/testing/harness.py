@@ -32,6 +32,7 @@ from server.testing.fakes import (
     FakeGenre,
     ManualClock,
     MemoryFeedbackLog,
+    MemoryObjectAudioStore,
     MemoryQueueStore,
     MemoryRecommendationStore,
 )
@@ -99,6 +100,7 @@ class Parts:
     feedback: MemoryFeedbackLog = field(default_factory=MemoryFeedbackLog)
     queues: MemoryQueueStore = field(default_factory=MemoryQueueStore)
     recommendations: MemoryRecommendationStore = field(default_factory=MemoryRecommendationStore)
+    object_audio: MemoryObjectAudioStore = field(default_factory=MemoryObjectAudioStore)
     clock: ManualClock = field(default_factory=ManualClock)
     log: LogLines = field(default_factory=LogLines)
 
@@ -121,6 +123,7 @@ class Parts:
             self.feedback,
             self.queues,
             self.recommendations,
+            self.object_audio,
             self.clock,
             json_log(self.log, "DEBUG"),
         )

@@ -34,7 +34,7 @@ def test_rows_that_cannot_all_be_written_leave_the_old_ones(store: Store) -> Non
     store.object_audio.replace("music", [HEARD])
     with pytest.raises(InvalidRequestError, match="NUL"):
         store.object_audio.replace("music", [replace(HEARD, source="a\0b")])
-    with pytest.raises(Exception, match="(?i)unique"):
+    with pytest.raises(Exception, match=r"(?i)unique"):
         store.object_audio.replace("music", [replace(HEARD, object_id="t9")] * 2)
     assert store.object_audio.get("music", ["曲", "t9"]) == {"曲": HEARD}
 
