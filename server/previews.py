@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from server.ports import ObjectAudio
 
-DEFAULT_START_S = 30.0
-DEFAULT_LENGTH_S = 15.0
+DEFAULT_START_MS = 30_000
+DEFAULT_LENGTH_MS = 15_000
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,11 @@ def preview_window(
 
 
 def _guess(length_s: float, max_seconds: int | None) -> PreviewWindow:
-    wanted_s = DEFAULT_LENGTH_S if max_seconds is None else min(DEFAULT_LENGTH_S, max_seconds)
-    start_s = DEFAULT_START_S
+    start_ms, length_ms = DEFAULT_START_MS, DEFAULT_LENGTH_MS
+    if max_seconds is not None:
+        length_ms = min(length_ms, 1_000 * max_seconds)
     if not math.isnan(length_s):
-        start_s = min(start_s, length_s / 3)
-        wanted_s = min(wanted_s, length_s - start_s)
-    return PreviewWindow(int(1_000 * start_s), max(1, int(1_000 * wanted_s)), is_default=True)
+        whole_ms = int(1_000 * length_s)
+        start_ms = min(start_ms, whole_ms // 3)
+        length_ms = min(length_ms, whole_ms - start_ms)
+    return PreviewWindow(start_ms, max(1, length_ms), is_default=True)

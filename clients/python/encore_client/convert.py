@@ -14,14 +14,17 @@ from encore_client.types import (
     GenreNeighbors,
     GenreProbability,
     GenreStatus,
+    Media,
     MemberContribution,
     Outcome,
+    PreviewWindow,
     Profile,
     Recommendation,
     RecommendedItem,
     RejectedEvent,
     ScoredObjects,
     SoundTag,
+    Story,
     TrackNeighbor,
     User,
 )
@@ -108,6 +111,8 @@ def recommend_request(
     exclude_ids: Iterable[str] = (),
     max_per_facet: int | None = None,
     profile: Profile = Profile.UNSPECIFIED,
+    story: Story | None = None,
+    include_media: bool = False,
 ) -> recommender_service_pb2.RecommendRequest:
     """Builds the request of Recommend; the keywords with defaults are `RecommendOptions`."""
     return recommender_service_pb2.RecommendRequest(
@@ -122,6 +127,8 @@ def recommend_request(
         max_per_facet=max_per_facet,
         profile=_PROFILES[profile],
         request_id=request_id,
+        story=None if story is None else _story_message(story),
+        include_media=include_media,
     )
 
 
@@ -136,6 +143,8 @@ def recommendation(answer: recommender_service_pb2.RecommendResponse) -> Recomme
                 rank=item.rank,
                 sources=tuple(item.sources),
                 reasons=tuple(item.reasons),
+                preview=_preview(item.preview) if item.HasField("preview") else None,
+                media=_media(item.media) if item.HasField("media") else None,
             )
             for item in answer.items
         ),
@@ -223,6 +232,20 @@ def debug_features_request(
         object_ids=_ids("object_ids", object_ids),
         context=context,
     )
+
+
+def _story_message(story: Story) -> recommender_service_pb2.Story:
+    return recommender_service_pb2.Story(
+        story_id=story.story_id, tags=_ids("tags", story.tags), max_seconds=story.max_seconds
+    )
+
+
+def _preview(message: recommender_service_pb2.PreviewWindow) -> PreviewWindow:
+    return PreviewWindow(message.start_ms, message.length_ms, message.is_default)
+
+
+def _media(message: recommender_service_pb2.Media) -> Media:
+    return Media(message.title, message.cover_url, message.preview_url, message.note)
 
 
 def _explanation(message: recommender_service_pb2.Explanation) -> Explanation:

@@ -126,6 +126,39 @@ class ScoredObjects:
 
 
 @dataclass(frozen=True)
+class Story:
+    """What is to be accompanied by a track."""
+
+    story_id: str
+    """The same story gets the same pick for a user; 1 to 256 bytes."""
+    tags: tuple[str, ...] | list[str] = ()
+    """Moods, instruments and genres, at most 20: tracks that carry more of them come first."""
+    max_seconds: int | None = None
+    """Longest preview window, 1 to 600; None for as long as it was chosen."""
+
+
+@dataclass(frozen=True)
+class PreviewWindow:
+    """The part of a track to play, in milliseconds from its beginning."""
+
+    start_ms: int
+    length_ms: int
+    is_default: bool
+    """The track was not listened to: a guess."""
+
+
+@dataclass(frozen=True)
+class Media:
+    """What a catalogue of media knows of an object; empty where it does not."""
+
+    title: str
+    cover_url: str
+    preview_url: str
+    note: str
+    """What is missing, for people, such as `preview unavailable`."""
+
+
+@dataclass(frozen=True)
 class RecommendedItem:
     """One object of a ranked list."""
 
@@ -138,6 +171,10 @@ class RecommendedItem:
     """Which sources proposed it."""
     reasons: tuple[str, ...]
     """Why, for people."""
+    preview: PreviewWindow | None = None
+    """Only for stories."""
+    media: Media | None = None
+    """Only with `include_media`."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +209,10 @@ class RecommendOptions(TypedDict, total=False):
     """At most so many items of one artist; None is the domain's cap, 0 is no cap."""
     profile: Profile
     """Which members answer."""
+    story: Story | None
+    """Pick a soundtrack for it: the first item is the pick, the rest are runners-up."""
+    include_media: bool
+    """Also return titles, covers and preview links, as far as they are at hand."""
 
 
 @dataclass(frozen=True)
