@@ -139,7 +139,7 @@ class Stories:
     ) -> None:
         """`tagged_ids` is None where nothing is known of sounds."""
         self.stages = Stages(
-            sources=(*map(AmongTagged, rules.sources), DrawnForStory(), *rules.sources),
+            sources=(DrawnForStory(), *map(AmongTagged, rules.sources), *rules.sources),
             filters=stages.filters,
             rerankers=(StoryOrder(), *rules.rerankers),
             source_limit=STORY_SOURCE_LIMIT,

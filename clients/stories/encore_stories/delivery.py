@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
+
+from cachetools import LRUCache
 
 from encore_client import (
     AsyncEncoreClient,
@@ -19,6 +22,7 @@ from encore_stories.outbox import Outbox
 log = logging.getLogger(__name__)
 BATCH = 200
 TIMEOUT_S = 5.0
+REFUSED_REMEMBERED = 1_000
 PATIENCE_S = 0.5
 """A caller waits no longer to hear that their event was delivered."""
 
@@ -29,6 +33,8 @@ class Fate(StrEnum):
     DELIVERED = "delivered"
     QUEUED = "queued"
     """On disk, until Encore can be reached."""
+    REFUSED = "refused"
+    """Encore can never store it: gone."""
 
 
 class Delivery:
@@ -41,6 +47,7 @@ class Delivery:
         self._encore = encore
         self._breaker = breaker
         self._every_s = every_s
+        self._refused: LRUCache[str, str] = LRUCache(REFUSED_REMEMBERED)
         self._running: asyncio.Task[bool] | None = None
         self._rounds: asyncio.Task[None] | None = None
 
@@ -55,7 +62,8 @@ class Delivery:
         for _ in range(2):
             await asyncio.wait({self._round()}, timeout=PATIENCE_S)
             if not await asyncio.to_thread(self._outbox.holds, event.event_id):
-                return Fate.DELIVERED
+                refused = event.event_id in self._refused
+                return Fate.REFUSED if refused else Fate.DELIVERED
         return Fate.QUEUED
 
     async def deliver(self) -> bool:
@@ -76,16 +84,14 @@ class Delivery:
 
     async def _try_for_ever(self) -> None:
         while True:
-            try:
-                await self.deliver()
-            except Exception:
-                log.exception("feedback could not be delivered")
+            await asyncio.wait({self._round()})
             await asyncio.sleep(self._every_s)
 
     def _round(self) -> asyncio.Task[bool]:
         """The round under way, or a new one: two at once would send the same events."""
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._empty_outbox(), name="feedback round")
+            self._running.add_done_callback(_tell_failure)
         return self._running
 
     async def _empty_outbox(self) -> bool:
@@ -109,18 +115,34 @@ class Delivery:
             log.warning("feedback waits: %s", error)
             return False
         self._breaker.succeeded()
-        for refused in receipt.rejected:
-            log.error("Encore refused %s: %s", events[refused.index], refused.reason)
-        return True
+        timeless: list[FeedbackEvent] = []
+        for each in receipt.rejected:
+            event = events[each.index]
+            if event.occurred_at is None:
+                self._forget(event, each.reason)
+            else:
+                # A clock of ours that runs ahead must lose nothing: so it counts as of now.
+                timeless.append(replace(event, occurred_at=None))
+        return not timeless or await self._send(timeless)
 
     async def _send_apart(
         self, events: Sequence[FeedbackEvent], error: InvalidRequestError
     ) -> bool:
         """One event that spoils its batch must not hold up the others for ever."""
         if len(events) == 1:
-            log.error("Encore refused %s: %s", events[0], error)
+            self._forget(events[0], str(error))
             return True
         for event in events:
             if not await self._send([event]):
                 return False
         return True
+
+    def _forget(self, event: FeedbackEvent, reason: str) -> None:
+        log.error("Encore refused %s: %s", event, reason)
+        self._refused[event.event_id] = reason
+
+
+def _tell_failure(ended: asyncio.Task[bool]) -> None:
+    """What waits is on disk: the next round tries again."""
+    if not ended.cancelled() and (error := ended.exception()) is not None:
+        log.error("feedback could not be delivered", exc_info=error)

@@ -84,4 +84,4 @@ def _parsed(default: object, name: str, text: str) -> object:
     try:
         return kind(text)
     except ValueError as error:
-        raise ValueError(f"{name} must be a {kind.__name__}, got {text!r}") from error
+        raise ValueError(f"{name} cannot be read as {kind.__name__}: got {text!r}") from error

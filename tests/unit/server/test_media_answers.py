@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -83,7 +84,5 @@ def test_a_body_that_is_something_else_is_refused_as_a_whole(body: bytes) -> Non
 
 @given(st.binary(max_size=200))
 def test_no_bytes_do_more_than_be_refused(body: bytes) -> None:
-    try:
+    with suppress(MediaAnswerError):
         assert read_answer(body, ["t1"]).keys() <= {"t1"}
-    except MediaAnswerError:
-        pass
