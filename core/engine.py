@@ -279,7 +279,7 @@ class DomainEngine:
         pool = self._pool(request.pool)
         preference = None
         if request.story and self._stories:
-            preference = self._stories.preference(request.story, pool)
+            preference = self._stories.preference(request, pool)
         return Query(
             request=request,
             state=self._state,

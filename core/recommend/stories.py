@@ -87,14 +87,16 @@ class DrawnForStory:
         allowed = np.ones(count, bool) if query.pool is None else query.pool.copy()
         allowed[0] = False
         objects = np.flatnonzero(allowed).astype(np.int32)
-        drawn = draw(query, objects)
+        key = draw(query, objects)
+        if query.preference is not None:
+            key += query.preference[objects]  # whole numbers, and draws lie below 1
+        best = np.argpartition(key, -limit)[-limit:] if len(key) > limit else np.arange(len(key))
+        best = best[np.argsort(-key[best], kind="stable")]
         if query.preference is None:
-            best = np.argsort(-drawn, kind="stable")[:limit]
             return Proposals(objects[best], ("drawn for the story",) * len(best))
-        carried = query.preference[objects]
-        best = np.lexsort((-drawn, -carried))[:limit]
+        carried = query.preference[objects[best]]
         asked = len(query.request.story.tags) if query.request.story else 0
-        reasons = tuple(f"carries {n} of {asked} tags of the story" for n in carried[best].tolist())
+        reasons = tuple(f"carries {n} of {asked} tags of the story" for n in carried.tolist())
         return Proposals(objects[best], reasons)
 
 
@@ -156,26 +158,42 @@ class Stories:
             return request
         return replace(request, pool=self._rules.pool)
 
-    def preference(self, story: Story, pool: NDArray[np.bool_] | None) -> NDArray[np.int8] | None:
-        """How many of the story's tags each object of the pool carries.
+    def preference(
+        self, request: RecommendRequest, pool: NDArray[np.bool_] | None
+    ) -> NDArray[np.int8] | None:
+        """How many of the story's tags each object carries that may be picked.
 
         Returns:
-            (n_objects,), 0 outside of the pool; None for a story without tags.
+            (n_objects,), 0 outside of the pool and beside explicit candidates; None for a story
+            without tags.
         """
-        tags = _distinct(story)
+        tags = _distinct(request.story) if request.story else ()
         if not tags:
             return None
-        carried = np.zeros(len(self._state.arrays.objects.counts), np.int8)
-        for tag in tags:
-            carries = np.zeros(len(carried), bool)
-            carries[self._by_sound(tag, self._state.objects.end)] = True
-            for facet, values in self._values.get(tag, {}).items():
-                carries |= np.isin(self._state.values_of(facet), values).any(axis=1)
-            carried += carries
+        allowed = np.zeros(len(self._state.arrays.objects.counts), bool)
+        if request.candidate_ids:
+            allowed[[self._state.objects.get(i) for i in request.candidate_ids]] = True
+        else:
+            allowed[1 : self._state.objects.end] = True
         if pool is not None:
-            carried[~pool] = 0
-        carried[0] = 0
-        return carried
+            allowed &= pool
+        allowed[0] = False
+        # A pool is a small part of a catalogue: only its rows are looked at.
+        rows = np.flatnonzero(allowed)
+        values = {facet: self._state.values_of(facet)[rows] for facet in self._rules.facets}
+        by_sound = np.zeros(len(allowed), bool)
+        carried = np.zeros(len(rows), np.int8)
+        for tag in tags:
+            sounding = self._by_sound(tag, self._state.objects.end)
+            by_sound[sounding] = True
+            carries = by_sound[rows]
+            by_sound[sounding] = False
+            for facet, wanted in self._values.get(tag, {}).items():
+                carries |= np.isin(values[facet], wanted).any(axis=1)
+            carried += carries
+        preference = np.zeros(len(allowed), np.int8)
+        preference[rows] = carried
+        return preference
 
     def fallbacks(self, query: Query, candidates: Candidates) -> list[str]:
         """What of the story's wishes could not be met, once the filters have run."""

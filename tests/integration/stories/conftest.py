@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,15 +116,24 @@ def settings(encore: Encore, tmp_path: Path) -> Settings:
     )
 
 
-@pytest.fixture
-def backend(encore: Encore, settings: Settings) -> Iterator[Backend]:
+@contextmanager
+def running_backend(settings: Settings, wall_clock: Callable[[], float]) -> Iterator[Backend]:
+    """A backend in the loop of the tests."""
     clock = ManualClock(0.0)
-    app = create_app(settings, wall_clock=encore.clock, clock=clock)
+    app = create_app(settings, wall_clock=wall_clock, clock=clock)
     lifespan = app.router.lifespan_context(app)
     in_loop(lifespan.__aenter__())
     http = httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://stories", timeout=60.0
     )
-    yield Backend(app, http, clock)
-    in_loop(http.aclose())
-    in_loop(lifespan.__aexit__(None, None, None))
+    try:
+        yield Backend(app, http, clock)
+    finally:
+        in_loop(http.aclose())
+        in_loop(lifespan.__aexit__(None, None, None))
+
+
+@pytest.fixture
+def backend(encore: Encore, settings: Settings) -> Iterator[Backend]:
+    with running_backend(settings, encore.clock) as running:
+        yield running

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,7 +22,7 @@ from encore_client import FeedbackEvent, Outcome
 from encore_stories import Settings
 from server.testing import PATIENCE_S, in_loop
 from server.testing.bundles import TinyBundle
-from tests.integration.stories.conftest import Backend, Encore, free_port
+from tests.integration.stories.conftest import Backend, Encore, free_port, running_backend
 
 WaitUntil = Callable[[Callable[[dict[str, Any]], bool]], None]
 """Returns once the backend's health is as it should be."""
@@ -128,6 +131,36 @@ def test_the_flow_survives_encore(backend: Backend, encore: Encore) -> None:
     assert backend.tell("s1", **told[0]).json()["status"] == "delivered"
     assert encore.stored() == expected
     assert backend.soundtrack("s3")["source"] == "encore"
+
+
+def test_an_encore_that_never_answers_is_left_alone(encore: Encore, tmp_path: Path) -> None:
+    encore.stop()
+    silent = socket.create_server(("127.0.0.1", encore.port))  # takes connections, says nothing
+    settings = Settings(
+        encore=f"127.0.0.1:{encore.port}",
+        outbox=tmp_path / "outbox.sqlite3",
+        fallback_tracks=("free-1",),
+        timeout_s=0.1,
+        failures_to_open=3,
+        deliver_s=3_600.0,
+    )
+    with silent, running_backend(settings, encore.clock) as backend:
+        for number in range(3):
+            assert backend.soundtrack(f"s{number}")["source"] == "fallback"
+        assert backend.health()["encore"] == "open"
+        assert backend.tell("s1", user="ann", track_id="t1", action="like").status_code == 202
+        assert backend.health()["waiting"] == 1
+
+
+def test_many_who_look_at_a_story_at_once_ask_encore_once(backend: Backend) -> None:
+    async def look() -> list[dict[str, Any]]:
+        path = "/stories/s1/soundtrack?user=ann"
+        answers = await asyncio.gather(*(backend.http.get(path) for _ in range(20)))
+        return [answer.json() for answer in answers]
+
+    found = in_loop(look())
+    assert len({each["recommendation_id"] for each in found}) == 1
+    assert {each["source"] for each in found} == {"encore"}
 
 
 def test_what_waited_is_delivered_by_the_next_process(

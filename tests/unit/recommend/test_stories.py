@@ -88,7 +88,7 @@ def asked(state: State, stories: Stories) -> Asked:
             user=state.users.get(user),
             now_s=0.0,
             pool=pool,
-            preference=stories.preference(story, pool),
+            preference=stories.preference(request, pool),
         )
 
     return ask
@@ -138,6 +138,12 @@ def test_objects_count_the_tags_they_carry_by_facet_and_by_sound(asked: Asked) -
         "e": 0,
         "f": 0,  # not in the pool
     }
+
+
+def test_beside_explicit_candidates_nothing_is_preferred(asked: Asked) -> None:
+    preference = asked("s", "rock", candidate_ids=("b", "c", "unknown")).preference
+    assert preference is not None
+    assert np.flatnonzero(preference).tolist() == [2]
 
 
 def test_a_story_without_tags_prefers_nothing(asked: Asked) -> None:
@@ -256,12 +262,13 @@ def test_lengths_are_those_of_the_catalogue(stories: Stories) -> None:
 def test_a_track_of_the_library_that_comes_later_is_matched_from_then_on(
     stories: Stories, state: State, asked: Asked
 ) -> None:
-    before = stories.preference(Story("s", ("happy",)), None)
+    everything = RecommendRequest(UserRef("ann"), story=Story("s", ("happy",)))
+    before = stories.preference(everything, None)
     assert before is not None
     assert before.sum() == 3
     state.objects.add("never in the catalogue")
     state._grow()
-    after = stories.preference(Story("s", ("happy",)), None)
+    after = stories.preference(everything, None)
     assert after is not None
     assert after.sum() == 4
 
