@@ -17,16 +17,17 @@ from scipy.special import expit
 from core.bundle import Manifest, open_bundle
 from core.domain import Domain, StoredGenre
 from core.ensemble import Ensemble, EnsemblePrediction, Profile
-from core.errors import FieldViolation, InvalidRequestError
+from core.errors import CapabilityMissingError, FieldViolation, InvalidRequestError
 from core.explain import explain
 from core.fates import WhyNot
 from core.models import TRAINERS
 from core.ranking.task import RankTask
 from core.recommend.allowed import allowed_objects
 from core.recommend.candidate_features import candidate_batch, rank_columns
-from core.recommend.contracts import Query
+from core.recommend.contracts import Query, Stages
 from core.recommend.shortlist import shortlist
 from core.recommend.slate import rank
+from core.recommend.stories import Stories
 from core.recommend.trace import Trace
 from core.requests import (
     FeedbackEvent,
@@ -109,6 +110,10 @@ class DomainEngine:
         self._columns = bundle.manifest.columns(domain.schema)
         self._watermark = bundle.manifest.watermark
         self._offset_s = bundle.manifest.clock_offset_s
+        self._stories: Stories | None = None
+        if domain.stories is not None:
+            by_sound = bundle.genre.tagged if bundle.genre else None
+            self._stories = Stories(domain.stories, domain.stages, bundle.state, by_sound)
         self._report = report or (lambda *_: None)
         self._lock = RLock()
         self._holders = 0
@@ -209,14 +214,15 @@ class DomainEngine:
         profile = self._profile(request.profile)
         unknown = [*self._pool_violations(request.pool), *self._facet_violations(request)]
         attributes = self._checked(request.user, request.context, unknown)
-        stages = self._domain.stages
+        request, stages, quotas = self._staged(request)
         if request.size == 0:
             return Slate((), (), {})
-        quotas = self._quotas(request)
         with self._lock:
             self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
             query = self._query(request, now_s)
             candidates = shortlist(query, stages, self._report, quotas)
+            if request.story is not None and self._stories is not None:
+                candidates.fallbacks += self._stories.fallbacks(query, candidates)
             if self._bundle.rank is None:
                 candidates.fallbacks.append("no rank task in this bundle: ranked as Score does")
             batch = self._ranking_batch(query, candidates.objects, now_s, attributes)
@@ -229,7 +235,7 @@ class DomainEngine:
         profile = self._profile(request.profile)
         unknown = [*self._pool_violations(request.pool), *self._facet_violations(request)]
         attributes = self._checked(request.user, request.context, unknown)
-        stages, quotas = self._domain.stages, self._quotas(request)
+        request, stages, quotas = self._staged(request)
         with self._lock:
             self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
             query = self._query(request, now_s)
@@ -242,9 +248,19 @@ class DomainEngine:
             slate = rank(query, stages.rerankers, candidates, probabilities[: len(trace.scored)])
             return trace.told(slate, probabilities)
 
-    def _quotas(self, request: RecommendRequest) -> Mapping[str, int] | None:
-        """How many proposals of each source are ranked; None for the stages' limit."""
-        return None if self._bundle.rank is None else self._bundle.rank.quotas_of(request)
+    def _staged(
+        self, request: RecommendRequest
+    ) -> tuple[RecommendRequest, Stages, Mapping[str, int] | None]:
+        """The request as its kind of list draws, the stages of that kind, and the quotas.
+
+        Quotas say how many proposals of each source are ranked; None for the stages' limit.
+        """
+        if request.story is not None:
+            stories = self._stories_or_refuse()
+            return stories.with_pool(request), stories.stages, None
+        rank_task = self._bundle.rank
+        quotas = None if rank_task is None else rank_task.quotas_of(request)
+        return request, self._domain.stages, quotas
 
     def still_allowed(
         self, user_id: str, object_ids: Sequence[str], since_s: float
@@ -257,6 +273,14 @@ class DomainEngine:
             # met just before the ranking than offer one again that was met just after.
             met_before = self._state.last_met_s(user, objects) <= self._on_log_clock(since_s) - 1.0
             return np.asarray(met_before & (self._state.opinions(user, objects) >= 0))
+
+    def lengths_s(self, object_ids: Sequence[str]) -> NDArray[np.float64]:
+        """How long each object sounds (n,), in seconds; NaN where the catalogue does not say."""
+        if self._stories is None:
+            return np.full(len(object_ids), np.nan)
+        with self._lock:
+            objects = np.array([self._state.objects.get(i) for i in object_ids], np.int32)
+            return self._stories.lengths_s(objects)
 
     def pool_ids(self, pool: str) -> frozenset[str]:
         """The members of a pool; InvalidRequestError when the schema has no such pool."""
@@ -315,9 +339,17 @@ class DomainEngine:
         """
         return epoch_s - self._offset_s
 
+    def _stories_or_refuse(self) -> Stories:
+        if self._stories is None:
+            raise CapabilityMissingError(
+                f"domain {self.domain!r} picks no soundtracks: its objects have no sound"
+            )
+        return self._stories
+
     def _query(self, request: RecommendRequest, now_s: float) -> Query:
         time_s = self._on_log_clock(now_s)
         user = self._state.users.get(request.user.id)
+        pool = allowed_objects(self._state, request, user, facets=True)
         return Query(
             request=request,
             state=self._state,
@@ -325,7 +357,8 @@ class DomainEngine:
             user=user,
             now_s=time_s,
             user_now_s=time_s,
-            pool=allowed_objects(self._state, request, user, facets=True),
+            pool=pool,
+            preference=self._stories.preference(request, pool) if self._stories else None,
         )
 
     def _pool_violations(self, pool: str) -> list[FieldViolation]:

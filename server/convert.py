@@ -13,6 +13,7 @@ from encore.v1 import common_pb2 as common_pb
 from encore.v1 import recommender_service_pb2 as pb
 from server.checks import MAX_ID_BYTES, MAX_OBJECT_IDS, MAX_REQUEST_ID_BYTES, Checks
 from server.explanations import explanation_message
+from server.handlers.extras import NO_EXTRAS, Extras
 from server.handlers.feedback import FeedbackAnswer, FeedbackCall, Rejection
 from server.handlers.genre import GenreHeard, GenreQuery
 from server.handlers.recommend import PageAnswer, PageRequest
@@ -26,6 +27,7 @@ from server.list_options import (
 )
 from server.pages import MAX_TOKEN_BYTES
 from server.ports import NewFeedback
+from server.story_messages import media_message, preview_message, story_of
 
 DEFAULT_PAGE = 10
 MAX_PAGE = 100
@@ -132,6 +134,7 @@ def page_request(request: pb.RecommendRequest) -> PageRequest:
             "list_mode", f"unknown list mode {request.list_mode}: send one of the enum ListMode"
         )
     check_list_options(checks, request)
+    story = story_of(checks, request.story) if request.HasField("story") else None
     checks.finish()
     return PageRequest(
         request.domain,
@@ -149,15 +152,17 @@ def page_request(request: pb.RecommendRequest) -> PageRequest:
             diversity=share(request, "diversity"),
             freshness=share(request, "freshness"),
             exploration=share(request, "exploration"),
+            story=story,
         ),
         size=request.page_size or DEFAULT_PAGE,
         token=request.page_token,
         from_queue=LIST_MODES[request.list_mode],
         validate_only=request.validate_only,
+        include_media=request.include_media,
     )
 
 
-def page_response(page: PageAnswer) -> pb.RecommendResponse:
+def page_response(page: PageAnswer, extras: Extras = NO_EXTRAS) -> pb.RecommendResponse:
     """The page."""
     return pb.RecommendResponse(
         recommendation_id=page.recommendation_id,
@@ -170,6 +175,8 @@ def page_response(page: PageAnswer) -> pb.RecommendResponse:
                 reasons=item.reasons,
                 propensity=item.propensity,
                 explored=item.explored,
+                preview=preview_message(extras.previews.get(item.object_id)),
+                media=media_message(extras.media.get(item.object_id)),
             )
             for rank, item in page.items
         ],

@@ -37,6 +37,7 @@ class PageRequest:
     from_queue: bool = False
     """Whether a first page may come from the stored queue; else it is ranked now."""
     validate_only: bool = False
+    include_media: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class RecommendHandler:
         metrics: Metrics,
         queueing: Queueing,
         regeneration: Regeneration,
+        story_ttl_s: float,
     ) -> None:
         self._serving = serving
         self._scoring = scoring
@@ -83,6 +85,7 @@ class RecommendHandler:
         self._metrics = metrics
         self._queueing = queueing
         self._regeneration = regeneration
+        self._story_ttl_s = story_ttl_s
 
     async def page(self, ask: PageRequest, deadline: Deadline) -> PageAnswer:
         """One page.
@@ -103,6 +106,9 @@ class RecommendHandler:
         # Explicit candidates are all that is ranked: what was kept for next adds nothing.
         known = not request.candidate_ids
         last = await self._queueing.last(ask.domain, request, deadline) if known else None
+        picked = await self._picked(engine, ask, last, deadline)
+        if picked is not None:
+            return picked
         self._metrics.first_pages.labels(ask.domain, Origin.LIVE).inc()
         return await self._ranked(engine, ask, request, last, deadline)
 
@@ -157,6 +163,18 @@ class RecommendHandler:
 
         await self._database.run("queue_write", deadline, store)
         return answer
+
+    async def _picked(
+        self, engine: Engine, ask: PageRequest, last: QueueRecord | None, deadline: Deadline
+    ) -> PageAnswer | None:
+        """What this story got for this user a short time ago; None when it must be picked now."""
+        if ask.request.story is None or last is None:
+            return None
+        age_s = self._serving.wall_s() - last.created_at_s
+        if age_s >= self._story_ttl_s or last.model_version != engine.model_version:
+            return None
+        left = await self._queueing.allowed(engine, ask.request.user.id, last, 0, deadline)
+        return await self._remembered(ask, last, left, deadline) if left else None
 
     async def _later(
         self, engine: Engine, ask: PageRequest, page: Page, deadline: Deadline

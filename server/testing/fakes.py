@@ -261,6 +261,10 @@ class FakeEngine:
             return Fate(object_id, Stage.FILTERED, removed, by, (by,), popular, score, 1)
         return Fate(object_id, Stage.UNKNOWN, "the catalogue lacks it")
 
+    def lengths_s(self, object_ids: Sequence[str]) -> NDArray[np.float64]:
+        """Nothing is said of any."""
+        return np.full(len(object_ids), np.nan)
+
     def _allowed(
         self, user_id: str, object_ids: Sequence[str], since_s: float
     ) -> NDArray[np.bool_]:
@@ -307,6 +311,10 @@ class FakeGenre:
 
     def warm_up(self) -> None:
         """Nothing to wait for."""
+
+    def tagged(self, tag: str) -> tuple[str, ...]:
+        """t01 rocks."""
+        return ("t01",) if tag == "rock" else ()
 
     def by_track(
         self, track_id: str, k: int, same_genre: bool, pool_ids: frozenset[str] | None

@@ -88,6 +88,7 @@ class Desk:
             self.metrics,
             queueing,
             self.regeneration,
+            story_ttl_s=300.0,
         )
 
     async def ask(
