@@ -66,6 +66,7 @@ def _joined(first: Candidates, others: Candidates) -> Candidates:
         fallbacks=list(dict.fromkeys([*first.fallbacks, *others.fallbacks])),
         proposed={**others.proposed, **first.proposed},
         removed={obj: why for obj, why in removed.items() if obj not in set(kept)},
+        quotas=first.quotas,
     )
 
 
