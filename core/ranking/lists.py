@@ -151,12 +151,15 @@ class ListCollector:
 
     def _attributes(self, user: int) -> dict[str, str | float]:
         """What the log's table knows of a user."""
-        of_user = {name: values[user] for name, values in self._log.users.columns.items()}
-        return {
-            name: value if isinstance(value, str) else float(value)
-            for name, value in of_user.items()
-            if value == value and value != ""  # NaN is not itself
-        }
+        known: dict[str, str | float] = {}
+        for name, values in self._log.users.columns.items():
+            value = values[user]
+            if isinstance(value, str):
+                if value:
+                    known[name] = value
+            elif not np.isnan(value):
+                known[name] = float(value)
+        return known
 
     def table(self) -> ListTable | None:
         """All lists; None where no list of the past has matured."""

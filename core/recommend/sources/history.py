@@ -1,4 +1,4 @@
-"""What sources ask of the user's past: what they met, how often of late, and what they only liked."""
+"""What sources ask of the user's past: what was met, how often of late, and what was only liked."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def listeners(genre: str) -> list[str]:
 
 
 def genre_of(object_id: str) -> str:
-    return object_id.split()[0]
+    return object_id.split(maxsplit=1)[0]
 
 
 def write_log(directory: Path) -> None:
