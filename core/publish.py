@@ -98,7 +98,14 @@ def list_collector(domain: Domain, log: EventLog, recipe: Recipe, *, seed: int) 
     def raise_it(source: str, error: Exception) -> None:
         raise RuntimeError(f"source {source} failed on the log: {error}") from error
 
-    return ListCollector(log, domain.stages, LISTS[recipe.trainers], seed=seed, report=raise_it)
+    return ListCollector(
+        log,
+        domain.stages,
+        LISTS[recipe.trainers],
+        horizon_s=recipe.horizon_of_lists_s(log.label_rule),
+        seed=seed,
+        report=raise_it,
+    )
 
 
 def rank_task(
