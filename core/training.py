@@ -117,11 +117,16 @@ def cut_blocks(table: ExampleTable, until: float, recipe: Recipe) -> Blocks:
         [1.0 - recipe.stack_share - recipe.tune_share, 1.0 - recipe.stack_share],
     )
 
-    def before(start: float) -> NDArray[np.bool_]:
-        earlier: NDArray[np.bool_] = usable & (place < start) & (matures <= start)
-        return earlier
-
     stack = usable & (place >= stack_start)
+    if (earlier := place[usable & ~stack]).size:
+        # Lists of one moment share their place: none is cut, and the stack may hold all of the
+        # last one. Then those of the moment before it are the tune block.
+        tune_start = min(tune_start, earlier.max())
+
+    def before(start: float) -> NDArray[np.bool_]:
+        known: NDArray[np.bool_] = usable & (place < start) & (matures <= start)
+        return known
+
     blocks = Blocks(
         train=before(tune_start),
         tune=usable & (place >= tune_start) & ~stack,
