@@ -95,12 +95,12 @@ def publish_small(
     published_at_s: float | None = None,
     seed: int = 0,
     content: ContentVectors | None = None,
+    domain: Domain = SMALL_DOMAIN,
 ) -> tuple[Path, Evaluated]:
-    """Evaluate the recipe of `SMALL_DOMAIN` on a log and publish it below `root`.
+    """Evaluate the recipe of a domain, `SMALL_DOMAIN` or one like it, and publish it below `root`.
 
     By default that happens at the log's end.
     """
-    domain = SMALL_DOMAIN
     evaluated = evaluate_log(
         domain, log, domain.recipe, ONE_THREAD, seed=seed, content=content, with_lists=True
     )

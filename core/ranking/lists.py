@@ -113,15 +113,17 @@ class ListCollector:
         assert self._of_log is not None
         assert self._state_columns is not None
         generator = drawn(self._seed, "list", row, user)
-        explores = bool(generator.random() < self._settings.explore_share)
+        stranger = bool(generator.random() < self._settings.stranger_share)
+        # To a stranger all is new, and what they had before is as good as any.
+        explores = not stranger and bool(generator.random() < self._settings.explore_share)
+        who = UserRef(self._log.users.ids[user])
+        if stranger:
+            who = UserRef("", self._attributes(user) if generator.random() < 0.5 else {})
         user_now_s = self._futures.now_s(user, row)
         query = query_at(
             state,
             retrieval,
-            RecommendRequest(
-                UserRef(self._log.users.ids[user]),
-                novelty=Novelty.NEW_ONLY if explores else Novelty.ANY,
-            ),
+            RecommendRequest(who, novelty=Novelty.NEW_ONLY if explores else Novelty.ANY),
             now_s=float(self._log.time_s[row]),
             user_now_s=user_now_s,
         )
@@ -139,9 +141,26 @@ class ListCollector:
         kept = labels | lucky
         objects = candidates.objects[kept]
         batch = candidate_batch(
-            query, self._stages.sources, self._state_columns, objects, self._report
+            query,
+            self._stages.sources,
+            self._state_columns,
+            objects,
+            self._report,
+            who.attributes,
         )
         self._parts.append(_Part(batch, labels[kept].astype(np.int8), user, row, objects))
+
+    def _attributes(self, user: int) -> dict[str, str | float]:
+        """What the log's table knows of a user."""
+        known: dict[str, str | float] = {}
+        for name, values in self._log.users.columns.items():
+            value = values[user]
+            if isinstance(value, str):
+                if value:
+                    known[name] = value
+            elif not np.isnan(value):
+                known[name] = float(value)
+        return known
 
     def table(self) -> ListTable | None:
         """All lists; None where no list of the past has matured."""

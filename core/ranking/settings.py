@@ -19,6 +19,9 @@ class ListSettings:
     """Lists at most, over all moments."""
     explore_share: float = 0.4
     """Share of the lists that hold only what the user never had."""
+    stranger_share: float = 0.05
+    """Share of the lists that are made as if nothing of the user's past were known, half of them
+    with the user's attributes: else no model would have seen a new user."""
     negative_share: float = 0.15
     """Share of a list's candidates that were not taken which is kept, drawn at random."""
     proposals: int = 600
@@ -27,7 +30,9 @@ class ListSettings:
 
 LISTS: Mapping[str, ListSettings] = {
     "standard": ListSettings(),
-    "quick": ListSettings(moments=4, lists=1600, proposals=400),
-    "tiny": ListSettings(moments=5, lists=200, negative_share=0.2, proposals=200),
+    "quick": ListSettings(moments=4, lists=1600, stranger_share=0.1, proposals=400),
+    "tiny": ListSettings(
+        moments=5, lists=200, stranger_share=0.2, negative_share=0.2, proposals=200
+    ),
 }
 """By the name of the member settings that go with them."""

@@ -32,6 +32,8 @@ class Candidates:
     """source -> what it proposed, best first"""
     removed: dict[int, str] = field(default_factory=dict)
     """object -> the stage that removed it"""
+    quotas: Mapping[str, int] | None = None
+    """How many proposals of each source counted, None for the stages' limit."""
 
 
 def gather(
@@ -54,7 +56,7 @@ def gather(
         fallbacks = [f"{unknown} unknown candidate ids left out"] if unknown else []
         named = {obj: ["request"] for obj in objects}
         return Candidates(np.array(objects, np.int32), named, {}, fallbacks)
-    found = Candidates(np.zeros(0, np.int32), {}, {}, [])
+    found = Candidates(np.zeros(0, np.int32), {}, {}, [], quotas=quotas)
     for source in stages.sources:
         asked = asked_of(query, source.name, stages, quotas)
         if not asked:

@@ -20,12 +20,19 @@ def shortlist(
 ) -> Candidates:
     """What the sources propose and the filters leave.
 
+    Quotas are learned on users with a past, whom all sources have something to offer: where they
+    leave too few candidates for the list, as of new users, they are not heeded.
+
     A request that lets others follow has the sources asked twice: within its facet filters, so that
     a rare match is found, and without them only if the matches do not fill the list.
     """
+    request = query.request
     found = gather(query, stages, report, quotas)
     apply_filters(query, stages, found, quotas)
-    request = query.request
+    if quotas is not None and len(found.objects) < request.size and not request.candidate_ids:
+        quotas = None
+        found = gather(query, stages, report)
+        apply_filters(query, stages, found)
     if not (request.fall_back and request.facet_filters):
         return found
     matches = _matches(query, found)
@@ -59,6 +66,7 @@ def _joined(first: Candidates, others: Candidates) -> Candidates:
         fallbacks=list(dict.fromkeys([*first.fallbacks, *others.fallbacks])),
         proposed={**others.proposed, **first.proposed},
         removed={obj: why for obj, why in removed.items() if obj not in set(kept)},
+        quotas=first.quotas,
     )
 
 

@@ -29,21 +29,32 @@ class Exploration:
         """All candidates: as many as the list has places drawn, the others in unchanged order."""
         asked = query.request.exploration
         rate = self.rate if asked is None else asked
-        n = len(ranking.objects)
+        return self.drawn(ranking.tiers, query.request.size, rate, query.request.seed)
+
+    def drawn(self, tiers: NDArray[np.int8], size: int, rate: float, seed: int) -> Picked:
+        """As `pick`, of n candidates in order, of which only the tiers (n,) need to be known.
+
+        Args:
+            tiers: (n,) never falling.
+            size: how many places are drawn, at most n.
+            rate: of exploration.
+            seed: same seed, same draws.
+        """
+        n = len(tiers)
         if rate == 0.0 or n == 0:
             return Picked(np.arange(n))
-        places = min(n, query.request.size)
-        generator = np.random.default_rng(query.request.seed)
+        places = min(n, size)
+        generator = np.random.default_rng(seed)
         explores = generator.random(places) < rate
         drawn = generator.random(places)
         left = list(range(n))
-        in_tier = np.bincount(ranking.tiers).tolist()
+        in_tier = np.bincount(tiers).tolist()
         choices, best = np.ones(n, np.int64), np.arange(n)
         is_best = np.ones(n, bool)
         positions = np.empty(n, np.intp)
         for place in range(places):
             best[place] = left[0]
-            tier = ranking.tiers[left[0]]
+            tier = tiers[left[0]]
             choices[place] = min(in_tier[tier], self.among)
             taken = int(drawn[place] * choices[place]) if explores[place] else 0
             is_best[place] = taken == 0

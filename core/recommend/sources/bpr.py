@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.recommend.contracts import Proposals, Query
+from core.recommend.sources.history import history_of
 from core.recommend.sources.ranking import NONE, nothing_of
 from core.retrieval.rows import products
 
@@ -40,4 +41,4 @@ class Bpr:
 
     @staticmethod
     def _factors(query: Query) -> NDArray[np.float64]:
-        return query.retrieval.bpr.fold_in(query.state.own_objects(query.user))
+        return query.retrieval.bpr.fold_in(history_of(query).objects)

@@ -32,7 +32,7 @@ class FacetNearest:
     name: str = "facet_nearest"
 
     def propose(self, query: Query, limit: int) -> Proposals:
-        """Never what the user has met; nothing for users who have met nothing."""
+        """Never what the user has met or liked; nothing for users who have done neither."""
         past = history_of(query)
         if not len(past):
             return NONE

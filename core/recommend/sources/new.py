@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.recommend.contracts import Proposals, Query
+from core.recommend.sources.history import only_liked
 from core.recommend.sources.ranking import NONE, best
 from core.state.arrays import DISTINCT, LAST
 from core.state.families.latent import taste_of_all
@@ -49,6 +50,8 @@ def _nearness(query: Query) -> NDArray[np.float32] | None:
     liked = taste_of_all(query.user, arrays.users, arrays.totals).astype(np.float32)
     nearness = arrays.objects.vector[:n] @ liked
     if arrays.content.has_space:
-        taste = arrays.content.taste[query.user]
+        # A taste by content is made of meetings alone; what is only liked speaks here.
+        liked_content = arrays.content.vector[only_liked(query)].sum(axis=0)
+        taste = arrays.content.taste[query.user] + liked_content
         nearness += arrays.content.vector[:n] @ (taste / max(float(np.linalg.norm(taste)), 1e-12))
     return nearness if nearness.any() else None
