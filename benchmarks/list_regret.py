@@ -46,7 +46,6 @@ from core.engine import DomainEngine, load_bundle
 from core.log import EventLog
 from core.models import Compute
 from core.models.base import drawn
-from core.policy.estimators import Estimate
 from core.publish import evaluate_log, publish
 from core.recommend.rerankers import CapPerFacet
 from core.requests import Novelty, RecommendRequest, UserRef
@@ -117,6 +116,8 @@ def lists_of(
             UserRef(log.users.ids[user]), size=CANDIDATES, novelty=Novelty.NEW_ONLY
         )
         slate = engine.recommend(request, now_s)
+        if slate.fallbacks:
+            raise RuntimeError(f"a list that fell back tells nothing: {slate.fallbacks}")
         capped = [i for i, stage in slate.removed.items() if stage == CapPerFacet(1).name]
         ranked = world.object_indices([item.object_id for item in slate.items])
         allowed = catalogue.allowed(user)
@@ -197,9 +198,7 @@ def policy(
 
 
 def _said(estimate: dict[str, float]) -> str:
-    return str(Estimate(**estimate).value.__format__(".4f")) + (
-        f" ({estimate['low']:.4f} to {estimate['high']:.4f})"
-    )
+    return f"{estimate['value']:.4f} ({estimate['low']:.4f} to {estimate['high']:.4f})"
 
 
 def show(found: dict[str, object]) -> None:

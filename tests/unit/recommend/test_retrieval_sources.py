@@ -27,6 +27,7 @@ from core.recommend.sources import (
     SimilarUsers,
     WeightedItemToItem,
 )
+from core.recommend.sources.history import history_of
 from core.requests import RecommendRequest, UserRef
 from core.retrieval.index import Retrieval, fit_retrieval
 from core.state.arrays import DISTINCT
@@ -265,3 +266,27 @@ def test_a_meeting_moves_the_folded_in_sources_at_once() -> None:
         for source in sources:
             said = [float(source.scores(query, obj)[0, 0]) for obj in (near, far)]
             assert said[0] > said[1], source.name
+
+
+def test_who_only_likes_has_a_history_that_an_unlike_takes_back(state: State, asked: Asked) -> None:
+    for second, obj in enumerate(("a1", "a2")):
+        state.update(Event("gus", obj, Outcome.LIKE, 13.0 + second))
+    past = history_of(asked("gus"))
+    assert [state.objects.string(obj) for obj in past.objects.tolist()] == ["a2", "a1"]
+    assert past.counts.tolist() == [1, 1]
+    assert past.decayed.tolist() == [1.0, 1.0]
+    for source in (Als(), Bpr(), WeightedItemToItem(), SimilarUsers(), FacetNearest()):
+        assert len(source.propose(asked("gus"), 10).objects), source.name
+    for obj in ("a1", "a2"):
+        state.update(Event("gus", obj, Outcome.UNLIKE, 15.0))
+    assert not len(history_of(asked("gus")))
+
+
+def test_a_liked_object_that_is_met_counts_its_meetings_alone(state: State, asked: Asked) -> None:
+    state.update(Event("gus", "a1", Outcome.LIKE, 13.0))
+    state.update(Event("gus", "b1", Outcome.DISLIKE, 14.0))
+    state.update(Event("gus", "a1", Outcome.PLAY, 15.0))
+    state.update(Event("gus", "a1", Outcome.PLAY, 16.0))
+    past = history_of(asked("gus"))
+    assert past.objects.tolist() == [state.objects.get("a1")]
+    assert past.counts.tolist() == [2]

@@ -81,3 +81,13 @@ def test_a_source_that_fails_in_both_rounds_is_named_once(asked: Asked) -> None:
     assert names(query, stages)[1][0] == "source broken failed"
     assert len(names(query, stages)[1]) == 2
     assert np.isin(query.state.objects.get("a2"), shortlist(query, stages, ignore).objects)
+
+
+def test_quotas_hold_unless_they_make_the_list_short(asked: Asked) -> None:
+    quotas = {"popular": 2}
+    filled = shortlist(asked("eva", size=2), STAGES, ignore, quotas)
+    assert (len(filled.objects), filled.quotas) == (2, quotas)
+    short = shortlist(asked("eva", size=3), STAGES, ignore, quotas)
+    assert (len(short.objects), short.quotas) == (5, None)
+    named = asked("eva", size=3, candidate_ids=("a1",))
+    assert len(shortlist(named, STAGES, ignore, quotas).objects) == 1
