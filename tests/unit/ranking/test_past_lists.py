@@ -45,7 +45,14 @@ def collected(log: EventLog, settings: ListSettings, row: int) -> ListTable | No
     replay = Replay(state, state.log_arrays(log))
     replay.run(row)
     replay.advance(row)
-    collector = ListCollector(log, SMALL_DOMAIN.stages, settings, seed=3, report=fail)
+    collector = ListCollector(
+        log,
+        SMALL_DOMAIN.stages,
+        settings,
+        horizon_s=log.label_rule.horizon_s,
+        seed=3,
+        report=fail,
+    )
     collector.look(state, row)
     return collector.table()
 
@@ -136,11 +143,18 @@ def test_a_moment_whose_horizon_the_log_does_not_hold_makes_no_lists() -> None:
 def test_moments_lie_between_the_base_period_and_the_last_whose_lists_mature() -> None:
     whole = log()
     settings = ListSettings(moments=4, lists=100)
-    collector = ListCollector(whole, SMALL_DOMAIN.stages, settings, seed=0, report=fail)
+    collector = ListCollector(
+        whole,
+        SMALL_DOMAIN.stages,
+        settings,
+        horizon_s=HORIZON_DAYS * DAY_S,
+        seed=0,
+        report=fail,
+    )
     rows = collector.rows(whole, 100)
     assert len(rows) == 4
     assert rows.min() > 100
-    last_s = whole.time_s[rows.max()] + whole.label_rule.horizon_s
+    last_s = whole.time_s[rows.max()] + HORIZON_DAYS * DAY_S
     assert last_s <= whole.time_s[-1]
     assert last_s > whole.time_s[-2]
     assert not len(collector.rows(whole, 398))
