@@ -240,7 +240,7 @@ class DomainEngine:
             self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
             query = self._query(request, now_s)
             candidates = shortlist(query, stages, self._report, quotas)
-            trace = Trace.of(query, stages, candidates, object_ids, quotas)
+            trace = Trace.of(query, stages, candidates, object_ids)
             objects = np.concatenate([trace.scored, trace.others])
             batch = self._ranking_batch(query, objects, now_s, attributes)
         probabilities = self._predict(self._ranker, batch, profile).probabilities

@@ -31,6 +31,8 @@ class Candidates:
     """source -> what it proposed, best first"""
     removed: dict[int, str] = field(default_factory=dict)
     """object -> the stage that removed it"""
+    quotas: Mapping[str, int] | None = None
+    """source -> how many of its proposals count, the stages' limit where it is not said"""
 
 
 def gather(
@@ -53,7 +55,7 @@ def gather(
         fallbacks = [f"{unknown} unknown candidate ids left out"] if unknown else []
         named = {obj: ["request"] for obj in objects}
         return Candidates(np.array(objects, np.int32), named, {}, fallbacks)
-    found = Candidates(np.zeros(0, np.int32), {}, {}, [])
+    found = Candidates(np.zeros(0, np.int32), {}, {}, [], quotas=quotas)
     for source in stages.sources:
         asked = asked_of(query, source.name, stages, quotas)
         if not asked:
@@ -93,12 +95,7 @@ def _limit(source: str, stages: Stages, quotas: Mapping[str, int] | None) -> int
     return stages.source_limit if quotas is None else quotas.get(source, stages.source_limit)
 
 
-def apply_filters(
-    query: Query,
-    stages: Stages,
-    candidates: Candidates,
-    quotas: Mapping[str, int] | None = None,
-) -> None:
+def apply_filters(query: Query, stages: Stages, candidates: Candidates) -> None:
     """Take out what any filter refuses, then what lies beyond a source's limit, remembering why.
 
     A filter that raises fails the call.
@@ -111,7 +108,9 @@ def apply_filters(
         candidates.objects = candidates.objects[keep]
     if candidates.proposed:
         best = [
-            proposed[np.isin(proposed, candidates.objects)][: _limit(name, stages, quotas)]
+            proposed[np.isin(proposed, candidates.objects)][
+                : _limit(name, stages, candidates.quotas)
+            ]
             for name, proposed in candidates.proposed.items()
         ]
         within = np.isin(candidates.objects, np.concatenate(best))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +44,6 @@ class Trace:
         stages: Stages,
         candidates: Candidates,
         object_ids: Sequence[str],
-        quotas: Mapping[str, int] | None = None,
     ) -> Trace:
         """Look into the sources and ask the filters; `candidates` have passed the filters.
 
@@ -59,7 +58,7 @@ class Trace:
             candidates,
             names,
             objects,
-            _places(query, stages, candidates, known, quotas),
+            _places(query, stages, candidates, known),
             _refusals(query, stages, known),
             scored,
             known[~np.isin(known, scored)],
@@ -172,12 +171,11 @@ def _places(
     stages: Stages,
     candidates: Candidates,
     known: NDArray[np.int32],
-    quotas: Mapping[str, int] | None,
 ) -> dict[int, tuple[SourcePlace, ...]]:
     """For each object, its place in every source; nothing where the request names candidates."""
     found: dict[int, list[SourcePlace]] = {obj: [] for obj in known.tolist()}
     for source in () if query.request.candidate_ids else stages.sources:
-        asked = asked_of(query, source.name, stages, quotas)
+        asked = asked_of(query, source.name, stages, candidates.quotas)
         try:
             proposals = source.propose(query, WIDER * (asked or stages.source_limit))
         except Exception:  # noqa: S112 - it failed in the run too, which has reported it
