@@ -39,6 +39,20 @@ def test_a_match_beyond_the_reach_of_the_sources_is_found(
     assert names(asked("eva", facet_filters=RARE, **asks), first) == (["a2"], [])
 
 
+def test_quotas_hold_unless_they_leave_the_list_short(asked: Asked) -> None:
+    def found(size: int, quota: int) -> tuple[list[str], object]:
+        query = asked("nobody knows them", size=size)
+        made = shortlist(query, STAGES, ignore, {"popular": quota})
+        return [query.state.objects.string(o) for o in made.objects.tolist()], made.quotas
+
+    everything, _ = found(size=100, quota=100)
+    assert len(everything) > 2
+    assert found(size=2, quota=2) == (everything[:2], {"popular": 2})
+    assert found(size=3, quota=2) == (everything, None)
+    # All that there is lies within the quota: asking again would find no more.
+    assert found(size=100, quota=50) == (everything, {"popular": 50})
+
+
 def test_others_follow_where_matches_do_not_fill_the_list(asked: Asked) -> None:
     found, fallbacks = names(asked("eva", facet_filters=RARE, fall_back=True, size=3))
     assert found[0] == "a2"
