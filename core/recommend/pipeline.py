@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -107,16 +107,21 @@ def apply_filters(query: Query, stages: Stages, candidates: Candidates) -> None:
             candidates.removed[obj] = step.name
         candidates.objects = candidates.objects[keep]
     if candidates.proposed:
-        best = [
-            proposed[np.isin(proposed, candidates.objects)][
-                : _limit(name, stages, candidates.quotas)
-            ]
-            for name, proposed in candidates.proposed.items()
-        ]
-        within = np.isin(candidates.objects, np.concatenate(best))
+        best = best_of(stages, candidates, candidates.proposed)
+        within = np.isin(candidates.objects, best)
         for obj in candidates.objects[~within].tolist():
             candidates.removed[obj] = BEYOND_LIMIT
         candidates.objects = candidates.objects[within]
+
+
+def best_of(stages: Stages, candidates: Candidates, sources: Iterable[str]) -> NDArray[np.int32]:
+    """What these sources propose within their limits, of what the filters leave; with repeats."""
+    best = [np.zeros(0, np.int32)]
+    for name in sources:
+        proposed = candidates.proposed[name]
+        left = proposed[np.isin(proposed, candidates.objects)]
+        best.append(left[: _limit(name, stages, candidates.quotas)])
+    return np.concatenate(best)
 
 
 def _check_proposals(query: Query, proposals: Proposals) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.recommend.allowed import allowed_objects, passes_facets
 from core.recommend.contracts import Query, Stages
-from core.recommend.pipeline import Candidates, SinkReport, apply_filters, asked_of, gather
+from core.recommend.pipeline import Candidates, SinkReport, apply_filters, asked_of, best_of, gather
 from core.recommend.sources.queued import Queued
 
 
@@ -59,8 +59,8 @@ def _gathered(
     apply_filters(query, stages, found)
     # The last queue does not count: whether a list is drawn wider must not hang on that it was
     # asked for before, or the same request would be answered by turns.
-    new = sum(found.sources[obj] != [Queued.name] for obj in found.objects.tolist())
-    if quotas is None or new >= query.request.size:
+    others = (name for name in found.proposed if name != Queued.name)
+    if quotas is None or len(set(best_of(stages, found, others))) >= query.request.size:
         return found
     cut = (
         len(proposed) >= asked_of(query, name, stages, quotas)
