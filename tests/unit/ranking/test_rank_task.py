@@ -1,0 +1,121 @@
+"""The rank task: fitted by moments, calibrated for all candidates, kept in files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.ensemble import Profile
+from core.errors import BundleError
+from core.examples import replay_observed
+from core.models import RECIPES, TRAINERS
+from core.ranking.lists import ListCollector, ListTable
+from core.ranking.recommender import fail
+from core.ranking.settings import LISTS, ListSettings
+from core.ranking.task import FittedRank, RankTask, fit_rank_task
+from core.requests import Novelty, RecommendRequest, UserRef
+from core.state.state import State
+from core.testing_domain import ONE_THREAD, SMALL_DOMAIN, small_log
+
+TINY = LISTS["tiny"]
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> tuple[ListTable, ListTable]:
+    """The same lists of a small log: a share of the negatives, and all of them."""
+    log = small_log(tmp_path_factory.mktemp("rank") / "log")
+
+    def lists(settings: ListSettings) -> ListTable:
+        state = State(SMALL_DOMAIN.schema, log.label_rule.horizon_s, SMALL_DOMAIN.tie_rule)
+        collector = ListCollector(
+            log,
+            SMALL_DOMAIN.stages,
+            settings,
+            horizon_s=SMALL_DOMAIN.recipe.horizon_of_lists_s(log.label_rule),
+            seed=0,
+            report=fail,
+        )
+        replay_observed(log, state, collector, base_share=0.1, seed=0)
+        table = collector.table()
+        assert table is not None
+        return table
+
+    return lists(TINY), lists(replace(TINY, negative_share=1.0))
+
+
+@pytest.fixture(scope="module")
+def fitted(tables: tuple[ListTable, ListTable]) -> FittedRank:
+    return fit_rank_task(
+        tables[0],
+        SMALL_DOMAIN.recipe,
+        TINY,
+        RECIPES["tiny"](ONE_THREAD),
+        source_limit=200,
+        seed=0,
+    )
+
+
+def test_few_moments_are_enough_each_block_has_lists_of_its_own(
+    fitted: FittedRank, tables: tuple[ListTable, ListTable]
+) -> None:
+    examples = tables[0].examples
+    moments, sizes = np.unique(examples.row, return_counts=True)
+    assert len(moments) == TINY.moments
+    assert fitted.rows["stack"] == sizes[-1]
+    assert fitted.rows["tune"] == sizes[-2]
+    assert fitted.rows["refit"] == len(examples)
+
+
+def test_probabilities_are_those_of_all_candidates_not_of_the_examples(
+    fitted: FittedRank, tables: tuple[ListTable, ListTable]
+) -> None:
+    some, everything = tables[0].examples, tables[1].examples
+    said = fitted.task.ensemble.predict(everything.features, Profile.FULL).probabilities.mean()
+    among_all, among_some = everything.labels.mean(), some.labels.mean()
+    assert among_some > 1.5 * among_all
+    assert said == pytest.approx(among_all, rel=0.3)
+
+
+def test_a_task_that_was_kept_says_the_same(
+    fitted: FittedRank, tables: tuple[ListTable, ListTable], tmp_path: Path
+) -> None:
+    fitted.task.save(tmp_path)
+    batch = tables[0].examples.features
+    loaded = RankTask.load(tmp_path, batch.columns, TRAINERS)
+    np.testing.assert_array_equal(
+        loaded.ensemble.predict(batch, Profile.FULL).probabilities,
+        fitted.task.ensemble.predict(batch, Profile.FULL).probabilities,
+    )
+    assert loaded.quotas == fitted.task.quotas
+
+
+def test_lists_of_new_objects_have_quotas_of_their_own(fitted: FittedRank) -> None:
+    task = fitted.task
+    for novelty in Novelty:
+        asked = task.quotas_of(RecommendRequest(UserRef("u1"), novelty=novelty))
+        kind = Novelty.NEW_ONLY if novelty is Novelty.NEW_ONLY else Novelty.ANY
+        assert asked is task.quotas[kind]
+    assert set(task.quotas[Novelty.ANY]) == {source.name for source in SMALL_DOMAIN.stages.sources}
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"any": {}}', '{"any": {"popular": "x"}, "new_only": {}}']
+)
+def test_damaged_quotas_are_refused(
+    fitted: FittedRank, tables: tuple[ListTable, ListTable], tmp_path: Path, content: str
+) -> None:
+    fitted.task.save(tmp_path)
+    (tmp_path / "quotas.json").write_text(content, encoding="utf-8")
+    with pytest.raises(BundleError):
+        RankTask.load(tmp_path, tables[0].examples.features.columns, TRAINERS)
+
+
+def test_what_is_told_of_a_task_is_json_without_nan(fitted: FittedRank) -> None:
+    unknown = replace(fitted, recall=dict.fromkeys(fitted.recall, float("nan")))
+    told = json.loads(json.dumps(unknown.to_json(), allow_nan=False))
+    assert told["recall_within_quotas"] == {"any": None, "new_only": None}
+    assert told["lists"] == fitted.lists > 0
