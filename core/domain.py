@@ -10,6 +10,7 @@ from typing import Protocol
 from core.log import LabelRule, Outcome, TieRule
 from core.readers import Readers
 from core.recommend.contracts import Stages
+from core.recommend.stories import StoryRules
 from core.requests import GenreCapability
 from core.schema import Schema
 from core.training import Recipe
@@ -79,6 +80,8 @@ class Domain:
     """What content vectors of its objects are made from, where a training run is given any."""
     genre: GenreBuilder | None = None
     """Optional capability: GenreNeighbor."""
+    stories: StoryRules | None = None
+    """Optional capability: soundtracks of stories."""
 
 
 Domains = Mapping[str, Domain]

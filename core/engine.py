@@ -17,16 +17,18 @@ from scipy.special import expit
 from core.bundle import Manifest, open_bundle
 from core.domain import Domain, StoredGenre
 from core.ensemble import Ensemble, EnsemblePrediction, Profile
-from core.errors import FieldViolation, InvalidRequestError
+from core.errors import CapabilityMissingError, FieldViolation, InvalidRequestError
 from core.explain import explain
 from core.fates import WhyNot
 from core.models import TRAINERS
 from core.ranking.task import RankTask
 from core.recommend.allowed import allowed_objects
 from core.recommend.candidate_features import candidate_batch, rank_columns
-from core.recommend.contracts import Query
+from core.recommend.contracts import Query, Stages
+from core.recommend.pipeline import Candidates
 from core.recommend.shortlist import shortlist
 from core.recommend.slate import rank
+from core.recommend.stories import Stories
 from core.recommend.trace import Trace
 from core.requests import (
     FeedbackEvent,
@@ -90,6 +92,20 @@ def _compile_write_side(domain: Domain) -> None:
         state.update(Event("warm-up", "warm-up", outcome, 0.0))
 
 
+@dataclass(frozen=True)
+class _ListAsked:
+    """A Recommend whose fields were checked, with all that is decided before the state is read."""
+
+    request: RecommendRequest
+    profile: Profile
+    attributes: Mapping[str, str | float]
+    stages: Stages
+    stories: Stories | None
+    """None when it is not for a story."""
+    quotas: Mapping[str, int] | None
+    """How many proposals of each source are ranked; None for the stages' limit."""
+
+
 class DomainEngine:
     """Implements `core.requests.Engine` over a loaded bundle.
 
@@ -114,6 +130,10 @@ class DomainEngine:
         self._holders = 0
         self._ceiling_s = math.inf
         """Reads advance the state no further than this; infinite while nobody holds the clock."""
+        self._stories: Stories | None = None
+        if domain.stories is not None:
+            by_sound = bundle.genre.tagged if bundle.genre else None
+            self._stories = Stories(domain.stories, domain.stages, bundle.state, by_sound)
 
     @property
     def domain(self) -> str:
@@ -206,45 +226,58 @@ class DomainEngine:
 
         For size 0 the fields are checked and nothing is ranked.
         """
-        profile = self._profile(request.profile)
-        unknown = [*self._pool_violations(request.pool), *self._facet_violations(request)]
-        attributes = self._checked(request.user, request.context, unknown)
-        stages = self._domain.stages
+        asked = self._asked(request)
         if request.size == 0:
             return Slate((), (), {})
-        quotas = self._quotas(request)
         with self._lock:
-            self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
-            query = self._query(request, now_s)
-            candidates = shortlist(query, stages, self._report, quotas)
-            if self._bundle.rank is None:
-                candidates.fallbacks.append("no rank task in this bundle: ranked as Score does")
-            batch = self._ranking_batch(query, candidates.objects, now_s, attributes)
-        probabilities = self._predict(self._ranker, batch, profile).probabilities
+            query, candidates = self._shortlisted(asked, now_s)
+            batch = self._ranking_batch(query, candidates.objects, now_s, asked.attributes)
+        probabilities = self._predict(self._ranker, batch, asked.profile).probabilities
         with self._lock:
-            return rank(query, stages.rerankers, candidates, probabilities)
+            return rank(query, asked.stages.rerankers, candidates, probabilities)
 
     def why_not(self, request: RecommendRequest, object_ids: Sequence[str], now_s: float) -> WhyNot:
         """Where each of these objects leaves the list that `recommend` would answer, and why."""
-        profile = self._profile(request.profile)
-        unknown = [*self._pool_violations(request.pool), *self._facet_violations(request)]
-        attributes = self._checked(request.user, request.context, unknown)
-        stages, quotas = self._domain.stages, self._quotas(request)
+        asked = self._asked(request)
+        stages = asked.stages
         with self._lock:
-            self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
-            query = self._query(request, now_s)
-            candidates = shortlist(query, stages, self._report, quotas)
-            trace = Trace.of(query, stages, candidates, object_ids, quotas)
+            query, candidates = self._shortlisted(asked, now_s)
+            trace = Trace.of(query, stages, candidates, object_ids, asked.quotas)
             objects = np.concatenate([trace.scored, trace.others])
-            batch = self._ranking_batch(query, objects, now_s, attributes)
-        probabilities = self._predict(self._ranker, batch, profile).probabilities
+            batch = self._ranking_batch(query, objects, now_s, asked.attributes)
+        probabilities = self._predict(self._ranker, batch, asked.profile).probabilities
         with self._lock:
             slate = rank(query, stages.rerankers, candidates, probabilities[: len(trace.scored)])
             return trace.told(slate, probabilities)
 
-    def _quotas(self, request: RecommendRequest) -> Mapping[str, int] | None:
-        """How many proposals of each source are ranked; None for the stages' limit."""
-        return None if self._bundle.rank is None else self._bundle.rank.quotas_of(request)
+    def _asked(self, request: RecommendRequest) -> _ListAsked:
+        profile = self._profile(request.profile)
+        unknown = [*self._pool_violations(request.pool), *self._facet_violations(request)]
+        attributes = self._checked(request.user, request.context, unknown)
+        stages, stories, rank_task = self._domain.stages, None, self._bundle.rank
+        if request.story is not None:
+            stories = self._stories_or_refuse()
+            request, stages = stories.with_pool(request), stories.stages
+        quotas = None if rank_task is None else rank_task.quotas_of(request)
+        return _ListAsked(request, profile, attributes, stages, stories, quotas)
+
+    def _shortlisted(self, asked: _ListAsked, now_s: float) -> tuple[Query, Candidates]:
+        """What is to be scored, as of now; the lock is held."""
+        self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
+        query = self._query(asked, now_s)
+        candidates = shortlist(query, asked.stages, self._report, asked.quotas)
+        if asked.stories is not None:
+            candidates.fallbacks += asked.stories.fallbacks(query, candidates)
+        if self._bundle.rank is None:
+            candidates.fallbacks.append("no rank task in this bundle: ranked as Score does")
+        return query, candidates
+
+    def _stories_or_refuse(self) -> Stories:
+        if self._stories is None:
+            raise CapabilityMissingError(
+                f"domain {self.domain!r} picks no soundtracks: its objects have no sound"
+            )
+        return self._stories
 
     def still_allowed(
         self, user_id: str, object_ids: Sequence[str], since_s: float
@@ -257,6 +290,14 @@ class DomainEngine:
             # met just before the ranking than offer one again that was met just after.
             met_before = self._state.last_met_s(user, objects) <= self._on_log_clock(since_s) - 1.0
             return np.asarray(met_before & (self._state.opinions(user, objects) >= 0))
+
+    def lengths_s(self, object_ids: Sequence[str]) -> NDArray[np.float64]:
+        """How long each object sounds (n,), in seconds; NaN where the catalogue does not say."""
+        if self._stories is None:
+            return np.full(len(object_ids), np.nan)
+        with self._lock:
+            objects = np.array([self._state.objects.get(i) for i in object_ids], np.int32)
+            return self._stories.lengths_s(objects)
 
     def pool_ids(self, pool: str) -> frozenset[str]:
         """The members of a pool; InvalidRequestError when the schema has no such pool."""
@@ -315,8 +356,8 @@ class DomainEngine:
         """
         return epoch_s - self._offset_s
 
-    def _query(self, request: RecommendRequest, now_s: float) -> Query:
-        time_s = self._on_log_clock(now_s)
+    def _query(self, asked: _ListAsked, now_s: float) -> Query:
+        request, stories, time_s = asked.request, asked.stories, self._on_log_clock(now_s)
         user = self._state.users.get(request.user.id)
         return Query(
             request=request,
@@ -326,6 +367,7 @@ class DomainEngine:
             now_s=time_s,
             user_now_s=time_s,
             pool=allowed_objects(self._state, request, user, facets=True),
+            preference=None if stories is None else stories.preference(request, user),
         )
 
     def _pool_violations(self, pool: str) -> list[FieldViolation]:

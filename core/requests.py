@@ -131,6 +131,18 @@ class FacetFilter:
 
 
 @dataclass(frozen=True)
+class Story:
+    """What is to be accompanied: asks for one fitting object with a sound, and runners-up."""
+
+    story_id: str
+    """Same story and user, same pick; where probabilities are close, another story gets another."""
+    tags: tuple[str, ...] = ()
+    """Objects that carry more of them come first; however few, the list is filled with others."""
+    max_seconds: int | None = None
+    """Longest preview window; None for as long as it was chosen."""
+
+
+@dataclass(frozen=True)
 class RecommendRequest:
     """What to rank and what to leave out."""
 
@@ -164,6 +176,8 @@ class RecommendRequest:
     """Of the draws: the same request, state and seed give the same list."""
     queued_ids: tuple[str, ...] = ()
     """The user's last queue of the same request, best first: kept for next, so still candidates."""
+    story: Story | None = None
+    """None for a list that accompanies nothing."""
 
 
 @dataclass(frozen=True)
@@ -301,8 +315,9 @@ class Engine(Protocol):
     ) -> NDArray[np.bool_]:
         """Which of a queue's items (n,) the user has not met since it was ranked, nor dislikes.
 
-        `since_s` is the moment of the ranking, on the server's clock. States keep meetings to the
-        second: one within the second before counts as since.
+        `since_s` is the moment of the ranking, on the server's clock; infinite where meetings do
+        not matter. States keep meetings to the second: one within the second before counts as
+        since.
         """
         ...
 
@@ -313,9 +328,20 @@ class Engine(Protocol):
         """
         ...
 
+    def lengths_s(self, object_ids: Sequence[str]) -> NDArray[np.float64]:
+        """How long each object sounds (n,), in seconds; NaN where the catalogue does not say."""
+        ...
+
 
 class GenreCapability(Protocol):
     """An optional capability of a domain whose objects have a sound. Safe across threads."""
+
+    def tagged(self, tag: str) -> tuple[str, ...]:
+        """Ids of the tracks that carry a genre, mood or instrument, in no order; none if unknown.
+
+        `tag` is in the spelling of `core.recommend.stories.spelling`.
+        """
+        ...
 
     def warm_up(self) -> None:
         """Do what the first call would wait for, seconds at worst."""

@@ -9,6 +9,7 @@ from core.requests import Engine
 from encore.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from encore.v1.recommender_service_pb2_grpc import add_RecommenderServiceServicer_to_server
 from server.executors import BoundedExecutor
+from server.handlers.extras import ExtrasHandler
 from server.handlers.feedback import FeedbackHandler
 from server.handlers.genre import GenreHandler
 from server.handlers.recommend import RecommendHandler
@@ -17,9 +18,11 @@ from server.handlers.why_not import WhyNotHandler
 from server.interceptors import AccessLog, CallChain, Counting, Errors
 from server.lifecycle import EncoreServer
 from server.logs import Log, json_log
+from server.media import HttpMediaProvider, MediaProvider, NoMedia
+from server.media.http_provider import HttpMediaOptions
 from server.metrics import Metrics
 from server.pages import PageTokens
-from server.ports import FeedbackLog, QueueStore, RecommendationStore
+from server.ports import FeedbackLog, ObjectAudioStore, QueueStore, RecommendationStore
 from server.queueing import Queueing, QueueRules
 from server.regeneration import Regeneration
 from server.servicers import AdminServicer, RecommenderServicer
@@ -35,6 +38,7 @@ def build_server(
     feedback_log: FeedbackLog,
     queues: QueueStore,
     recommendations: RecommendationStore,
+    object_audio: ObjectAudioStore,
     clock: Clock,
     page_token_key: bytes,
     log: Log | None = None,
@@ -48,6 +52,7 @@ def build_server(
         feedback_log: where feedback is made durable.
         queues: where ranked lists are kept.
         recommendations: where answered pages are kept.
+        object_audio: what was heard of objects.
         clock: epoch seconds.
         page_token_key: seals page tokens; equal on all replicas.
         log: where to log; by default JSON lines on standard output.
@@ -77,8 +82,15 @@ def build_server(
         for domain in engines
     }
 
+    media: MediaProvider = NoMedia()
+    if settings.media_url:
+        media_options = HttpMediaOptions(settings.media_budget_s, settings.media_timeout_s)
+        media = HttpMediaProvider(settings.media_url, log, media_options)
+
     score = ScoreHandler(serving, scoring, metrics)
-    rules = QueueRules(settings.queue_size, settings.queue_ttl_s, settings.queue_low)
+    rules = QueueRules(
+        settings.queue_size, settings.queue_ttl_s, settings.queue_low, settings.story_ttl_s
+    )
     queueing = Queueing(serving, scoring, database, queues, metrics, rules)
     regeneration = Regeneration(serving, scoring, database, queues, queueing, metrics, log)
     recommender = RecommenderServicer(
@@ -94,6 +106,7 @@ def build_server(
             queueing,
             regeneration,
         ),
+        ExtrasHandler(serving, scoring, database, object_audio, media),
         GenreHandler(serving, scoring, listening),
         FeedbackHandler(serving, database, feedback_log, tails, metrics, settings.clock_skew_s),
         settings.max_audio_bytes,
@@ -120,6 +133,7 @@ def build_server(
         scoring,
         listening,
         database,
+        media,
         metrics,
         log,
         chain,

@@ -13,6 +13,7 @@ from encore.v1 import common_pb2 as common_pb
 from encore.v1 import recommender_service_pb2 as pb
 from server.checks import MAX_ID_BYTES, MAX_OBJECT_IDS, MAX_REQUEST_ID_BYTES, Checks
 from server.explanations import explanation_message
+from server.handlers.extras import NO_EXTRAS, Extras
 from server.handlers.feedback import FeedbackAnswer, FeedbackCall, Rejection
 from server.handlers.genre import GenreHeard, GenreQuery
 from server.handlers.recommend import PageAnswer, PageRequest
@@ -26,6 +27,7 @@ from server.list_options import (
 )
 from server.pages import MAX_TOKEN_BYTES
 from server.ports import NewFeedback
+from server.story_messages import media_message, preview_message, story_of
 
 DEFAULT_PAGE = 10
 MAX_PAGE = 100
@@ -71,7 +73,7 @@ LIST_MODES: Mapping[int, bool] = MappingProxyType(
         pb.LIST_MODE_QUEUE: True,
     }
 )
-"""List mode -> whether a first page may come from the stored queue."""
+"""List mode -> whether a first page may come from the stored queue; see `_is_from_queue`."""
 
 
 def score_request(request: pb.ScoreRequest) -> ScoreRequest:
@@ -132,6 +134,7 @@ def page_request(request: pb.RecommendRequest) -> PageRequest:
             "list_mode", f"unknown list mode {request.list_mode}: send one of the enum ListMode"
         )
     check_list_options(checks, request)
+    story = story_of(checks, request.story) if request.HasField("story") else None
     checks.finish()
     return PageRequest(
         request.domain,
@@ -149,15 +152,24 @@ def page_request(request: pb.RecommendRequest) -> PageRequest:
             diversity=share(request, "diversity"),
             freshness=share(request, "freshness"),
             exploration=share(request, "exploration"),
+            story=story,
         ),
         size=request.page_size or DEFAULT_PAGE,
         token=request.page_token,
-        from_queue=LIST_MODES[request.list_mode],
+        from_queue=_is_from_queue(request),
         validate_only=request.validate_only,
+        include_media=request.include_media,
     )
 
 
-def page_response(page: PageAnswer) -> pb.RecommendResponse:
+def _is_from_queue(request: pb.RecommendRequest) -> bool:
+    """A story keeps its pick for a while, unless the caller wants a list that is ranked now."""
+    if request.list_mode == pb.LIST_MODE_UNSPECIFIED:
+        return request.HasField("story")
+    return LIST_MODES[request.list_mode]
+
+
+def page_response(page: PageAnswer, extras: Extras = NO_EXTRAS) -> pb.RecommendResponse:
     """The page."""
     return pb.RecommendResponse(
         recommendation_id=page.recommendation_id,
@@ -170,6 +182,8 @@ def page_response(page: PageAnswer) -> pb.RecommendResponse:
                 reasons=item.reasons,
                 propensity=item.propensity,
                 explored=item.explored,
+                preview=preview_message(extras.previews.get(item.object_id)),
+                media=media_message(extras.media.get(item.object_id)),
             )
             for rank, item in page.items
         ],

@@ -22,6 +22,7 @@ from server.deadline import NO_DEADLINE
 from server.executors import BoundedExecutor
 from server.listening import PortTakenError, listen
 from server.logs import Log
+from server.media import MediaProvider
 from server.metrics import Metrics
 from server.ports import QueueStore
 from server.regeneration import Regeneration
@@ -62,6 +63,7 @@ class EncoreServer:
         scoring: BoundedExecutor,
         listening: BoundedExecutor,
         database: BoundedExecutor,
+        media: MediaProvider,
         metrics: Metrics,
         log: Log,
         chain: Callable[[], aio.ServerInterceptor],
@@ -76,6 +78,7 @@ class EncoreServer:
         self._scoring = scoring
         self._listening = listening
         self._database = database
+        self._media = media
         self._log = log
         self._chain = chain
         self._register_recommender = register_recommender
@@ -155,6 +158,7 @@ class EncoreServer:
         self._opened.push_async_callback(self._listening.close)
         self._opened.push_async_callback(self._database.close)
         self._opened.push_async_callback(self._regeneration.close)
+        self._opened.push_async_callback(self._media.close)
         await self._say(HealthCheckResponse.NOT_SERVING)
         settings = self._settings
         metrics_port = self._serve_metrics()

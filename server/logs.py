@@ -51,3 +51,5 @@ def route_library_logs(stream: TextIO | None = None, level: str = "INFO") -> Non
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    # It tells of every request that goes well.
+    logging.getLogger("httpx").setLevel(logging.WARNING)

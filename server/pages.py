@@ -65,6 +65,9 @@ def fingerprint(request: RecommendRequest) -> str:
             request.diversity,
             request.freshness,
             request.exploration,
+            None
+            if request.story is None
+            else [request.story.story_id, request.story.tags, request.story.max_seconds],
         ],
         ensure_ascii=True,
         separators=(",", ":"),

@@ -141,6 +141,33 @@ class SecretStore(Protocol):
 
 
 @dataclass(frozen=True)
+class ObjectAudio:
+    """What was heard of one object, as far as answers need it."""
+
+    object_id: str
+    preview_start_ms: int
+    preview_length_ms: int
+    """0 where no preview was chosen."""
+    moods: tuple[str, ...] = ()
+    """The likeliest first."""
+    genres: tuple[str, ...] = ()
+    source: str = ""
+    """Where it was heard, such as the name of a sound library."""
+
+
+class ObjectAudioStore(Protocol):
+    """What was heard of objects, by domain and object id."""
+
+    def replace(self, domain: str, rows: Sequence[ObjectAudio]) -> None:
+        """Make these the domain's rows, all or nothing: others are gone; ids are distinct."""
+        ...
+
+    def get(self, domain: str, object_ids: Sequence[str]) -> dict[str, ObjectAudio]:
+        """Object id -> what is known of it; ids that nothing is known of are left out."""
+        ...
+
+
+@dataclass(frozen=True)
 class ShownItem:
     """One item of an answered page."""
 

@@ -51,6 +51,7 @@ def assembled(
             store.feedback,
             store.queues,
             store.recommendations,
+            store.object_audio,
             clock,
             page_token_key(settings, store),
             log,

@@ -70,6 +70,15 @@ class Settings(BaseSettings):
     queue_low: float = Field(default=0.5, ge=0, le=1)
     """A stored queue of which a smaller share is left, since its items were taken or disliked, is
     ranked anew behind the answer; 0 waits until less than a page is left."""
+    story_ttl_s: float = Field(default=300.0, ge=0)
+    """A story keeps its pick for a user so long, unless they dislike it; 0 picks anew each
+    time."""
+    media_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """Where titles, covers and preview links are asked for; empty: nobody knows any."""
+    media_budget_s: float = Field(default=0.15, ge=0)
+    """Longest that an answer waits for them."""
+    media_timeout_s: float = Field(default=2.0, gt=0)
+    """A request for them is given up after so long."""
     page_token_key: SecretStr = SecretStr("")
     """Secret that seals page tokens; equal on all replicas. Empty: one at random, made at the first
     start and kept in the database, where all replicas find it."""

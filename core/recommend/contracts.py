@@ -28,6 +28,8 @@ class Query:
     pool: NDArray[np.bool_] | None
     """(n_objects,) what sources may propose: members of the requested pool that pass the strict
     facet filters and are as novel as asked; None for all objects. See `core.recommend.allowed`."""
+    preference: NDArray[np.int8] | None = None
+    """(n_objects,) how many of the story's tags each object carries, or None without any."""
 
 
 @dataclass(frozen=True)

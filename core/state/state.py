@@ -147,6 +147,20 @@ class State:
                 objects.ids[row] in members for row in new_objects
             ]
 
+    def value_names(self, field: str) -> dict[int, str]:
+        """Value id -> name, of every value that an object category field has had."""
+        prefix = f"{field}\0"
+        return {
+            value: name.removeprefix(prefix)
+            for value, name in enumerate(self._values.strings, self._values.end - len(self._values))
+            if name.startswith(prefix)
+        }
+
+    def object_numbers(self, field: str) -> NDArray[np.float64]:
+        """(n_objects,) an object number field, NaN absent; a view."""
+        place = [f.name for f in number_fields(self.schema.object)].index(field)
+        return self.arrays.objects.numbers[:, place]
+
     def _slot_values(self, f: Field, column: NDArray[np.generic]) -> NDArray[np.int32]:
         """(n, max_values) value ids of an object category field."""
         if f.kind is Kind.CATEGORY:

@@ -14,7 +14,14 @@ from core.recommend.filters import (
     Rested,
 )
 from core.recommend.rerankers import CapPerFacet, Exploration, Freshness, MarginalRelevance
-from core.recommend.sources import STANDARD_SOURCES
+from core.recommend.sources import (
+    STANDARD_SOURCES,
+    ContentNearest,
+    ItemToItem,
+    LatentNearest,
+    Popular,
+)
+from core.recommend.stories import StoryRules
 from core.training import Recipe
 from domains.music.genre import MusicGenre
 from domains.music.readers import READERS
@@ -47,6 +54,14 @@ DOMAIN = Domain(
     ),
     recipe=Recipe(),
     genre=MusicGenre(),
+    stories=StoryRules(
+        pool="royalty_free",
+        facets=("genres",),
+        length_field="length_s",
+        sources=(ItemToItem(), LatentNearest(), ContentNearest(), Popular()),
+        # As for all lists, but one of each artist: runners-up are for whoever skips the pick.
+        rerankers=(Freshness(), CapPerFacet(cap=1), MarginalRelevance(), Exploration()),
+    ),
 )
 
 __all__ = ["DOMAIN"]

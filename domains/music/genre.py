@@ -37,6 +37,10 @@ class IndexedSounds:
         """The same for a sound file."""
         return _answer(self.neighbors.by_audio(audio, k, same_genre, pool_ids))
 
+    def tagged(self, tag: str) -> tuple[str, ...]:
+        """Ids of the tracks that carry a genre, mood or instrument."""
+        return self.neighbors.tagged(tag)
+
     def warm_up(self) -> None:
         """Do what the first call would wait for."""
         self.neighbors.warm_up()

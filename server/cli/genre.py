@@ -11,6 +11,7 @@ from core.errors import FieldViolation, InvalidRequestError
 from domains.music.audio.content import MOST_DIMENSIONS, write_content
 from domains.music.audio.library import SoundLibrary, read_ids, update
 from server.cli.genre_evaluate import evaluate
+from server.cli.genre_previews import previews
 from server.cli.genre_train import train
 from server.cli.options import AsJson
 from server.cli.output import one_step, print_json, progress_bars
@@ -19,6 +20,7 @@ from server.cli.tables import show_library_update
 app = typer.Typer(help="Audio of your own: listen to it once, use it often.", no_args_is_help=True)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
+app.command("previews")(previews)
 
 AudioDirectory = Annotated[
     Path, typer.Option("--audio", help="Directory of audio files: wav, flac, ogg, opus or mp3.")

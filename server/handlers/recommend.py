@@ -37,6 +37,7 @@ class PageRequest:
     from_queue: bool = False
     """Whether a first page may come from the stored queue; else it is ranked now."""
     validate_only: bool = False
+    include_media: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,16 +121,16 @@ class RecommendHandler:
     ) -> PageAnswer:
         """Read the stored queue, or rank one where it will not do."""
         last = await self._queueing.last(ask.domain, request, deadline)
-        origin, left = self._queueing.judged(engine, last), list[int]()
+        origin, left = self._queueing.judged(engine, request, last), list[int]()
         if origin is Origin.QUEUE and last is not None:
-            left = await self._queueing.allowed(engine, request.user.id, last, 0, deadline)
-            if not left or len(left) < min(ask.size, len(last.items)):
+            left = await self._queueing.allowed(engine, request, last, 0, deadline)
+            if self._queueing.is_short(request, last, len(left), ask.size):
                 origin = Origin.TOO_SHORT
         self._metrics.first_pages.labels(ask.domain, origin).inc()
         if origin is not Origin.QUEUE or last is None:
             return await self._ranked(engine, ask, request, last, deadline)
         answer = await self._remembered(ask, last, left, deadline)
-        if self._queueing.runs_low(last, len(left)):
+        if self._queueing.runs_low(request, last, len(left)):
             self._regeneration.begin(request, last)
         return answer
 
@@ -173,9 +174,7 @@ class RecommendHandler:
                 f"the list is of model {queue.model_version!r}, the token of another: "
                 "ask for a first page again"
             )
-        positions = await self._queueing.allowed(
-            engine, ask.request.user.id, queue, page.offset, deadline
-        )
+        positions = await self._queueing.allowed(engine, ask.request, queue, page.offset, deadline)
         return await self._remembered(ask, queue, positions, deadline)
 
     async def _remembered(

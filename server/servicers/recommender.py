@@ -8,6 +8,7 @@ from encore.v1 import recommender_service_pb2 as pb
 from encore.v1.recommender_service_pb2_grpc import RecommenderServiceServicer
 from server import convert
 from server.deadline import Deadline, HasTimeRemaining
+from server.handlers.extras import ExtrasHandler
 from server.handlers.feedback import FeedbackHandler
 from server.handlers.genre import GenreHandler
 from server.handlers.recommend import RecommendHandler
@@ -21,12 +22,14 @@ class RecommenderServicer(RecommenderServiceServicer):
         self,
         score: ScoreHandler,
         recommend: RecommendHandler,
+        extras: ExtrasHandler,
         genre: GenreHandler,
         feedback: FeedbackHandler,
         max_audio_bytes: int,
     ) -> None:
         self._score = score
         self._recommend = recommend
+        self._extras = extras
         self._genre = genre
         self._feedback = feedback
         self._max_audio_bytes = max_audio_bytes
@@ -41,8 +44,9 @@ class RecommenderServicer(RecommenderServiceServicer):
         self, request: pb.RecommendRequest, context: HasTimeRemaining
     ) -> pb.RecommendResponse:
         """A page."""
-        ask = convert.page_request(request)
-        return convert.page_response(await self._recommend.page(ask, Deadline.of(context)))
+        ask, deadline = convert.page_request(request), Deadline.of(context)
+        page = await self._recommend.page(ask, deadline)
+        return convert.page_response(page, await self._extras.extras(ask, page, deadline))
 
     async def GenreNeighbor(
         self, request: pb.GenreNeighborRequest, context: HasTimeRemaining

@@ -10,6 +10,7 @@ from server.store.database import Database
 from server.store.engine import create_engine
 from server.store.feedback_log import SqlFeedbackLog
 from server.store.migrate import check_current
+from server.store.object_audio import SqlObjectAudioStore
 from server.store.policy_log import SqlPolicyLog
 from server.store.queues import SqlQueueStore
 from server.store.recommendations import SqlRecommendationStore
@@ -25,6 +26,7 @@ class Store:
     recommendations: SqlRecommendationStore
     secrets: SqlSecretStore
     policy_log: SqlPolicyLog
+    object_audio: SqlObjectAudioStore
     database: Database
 
     def close(self) -> None:
@@ -66,5 +68,6 @@ def open_store(url: str, *, pool_size: int = 8, lock_timeout_s: float = 5.0) -> 
         recommendations=SqlRecommendationStore(database),
         secrets=SqlSecretStore(database),
         policy_log=SqlPolicyLog(database),
+        object_audio=SqlObjectAudioStore(database),
         database=database,
     )

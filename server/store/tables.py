@@ -62,6 +62,19 @@ secrets = sa.Table(
 )
 """Random keys that all replicas share."""
 
+object_audio = sa.Table(
+    "object_audio",
+    metadata,
+    sa.Column("domain", sa.Text(), primary_key=True),
+    sa.Column("object_id", sa.Text(), primary_key=True),
+    sa.Column("preview_start_ms", sa.Integer(), nullable=False),
+    sa.Column("preview_length_ms", sa.Integer(), nullable=False),
+    sa.Column("moods", sa.Text(), nullable=False),
+    sa.Column("genres", sa.Text(), nullable=False),
+    sa.Column("source", sa.Text(), nullable=False),
+)
+"""What was heard of objects; `moods` and `genres` are JSON lists of names."""
+
 recommendations = sa.Table(
     "recommendations",
     metadata,

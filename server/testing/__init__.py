@@ -14,6 +14,7 @@ from server.testing.harness import QUIET, LogLines, Parts, RunningServer, in_loo
 from server.testing.refusals import bad_fields, reason, refused, retry_after_s
 from server.testing.stores import (
     MemoryFeedbackLog,
+    MemoryObjectAudioStore,
     MemoryQueueStore,
     MemoryRecommendationStore,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "LogLines",
     "ManualClock",
     "MemoryFeedbackLog",
+    "MemoryObjectAudioStore",
     "MemoryQueueStore",
     "MemoryRecommendationStore",
     "Parts",

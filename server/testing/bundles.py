@@ -142,11 +142,23 @@ class RealParts(Parts):
 
 @contextmanager
 def serving_bundles(
-    bundles: Path, database_url: str, clock: Clock, *, domains: tuple[str, ...] = ()
+    bundles: Path,
+    database_url: str,
+    clock: Clock,
+    *,
+    domains: tuple[str, ...] = (),
+    port: int = 0,
+    media_url: str = "",
 ) -> Iterator[RunningServer]:
     """A server over the latest bundles and a database, put together as `encore serve` does."""
     settings = QUIET.model_copy(
-        update={"bundles": bundles, "database_url": database_url, "domains": domains}
+        update={
+            "bundles": bundles,
+            "database_url": database_url,
+            "domains": domains,
+            "port": port,
+            "media_url": media_url,
+        }
     )
     parts = RealParts(settings)
     with assembled(settings, clock=clock, log=json_log(parts.log, "DEBUG")) as server:

@@ -238,6 +238,10 @@ class FakeEngine:
         self.calls.append("still_allowed")
         return self._allowed(user_id, object_ids, since_s)
 
+    def lengths_s(self, object_ids: Sequence[str]) -> NDArray[np.float64]:
+        """Nothing is said of any."""
+        return np.full(len(object_ids), np.nan)
+
     def why_not(self, request: RecommendRequest, object_ids: Sequence[str], now_s: float) -> WhyNot:
         """In the list, removed by the filter `taken`, or unknown to the catalogue."""
         slate = self.recommend(request, now_s)

@@ -34,6 +34,7 @@ from server.testing.fakes import (
 )
 from server.testing.stores import (
     MemoryFeedbackLog,
+    MemoryObjectAudioStore,
     MemoryQueueStore,
     MemoryRecommendationStore,
 )
@@ -101,6 +102,7 @@ class Parts:
     feedback: MemoryFeedbackLog = field(default_factory=MemoryFeedbackLog)
     queues: MemoryQueueStore = field(default_factory=MemoryQueueStore)
     recommendations: MemoryRecommendationStore = field(default_factory=MemoryRecommendationStore)
+    object_audio: MemoryObjectAudioStore = field(default_factory=MemoryObjectAudioStore)
     clock: ManualClock = field(default_factory=ManualClock)
     log: LogLines = field(default_factory=LogLines)
 
@@ -123,6 +125,7 @@ class Parts:
             self.feedback,
             self.queues,
             self.recommendations,
+            self.object_audio,
             self.clock,
             b"key of the tests",
             json_log(self.log, "DEBUG"),

@@ -11,6 +11,7 @@ from core.requests import FeedbackEvent
 from server.ports import (
     AppendResult,
     NewFeedback,
+    ObjectAudio,
     QueueKey,
     QueueRecord,
     RecommendationRecord,
@@ -126,3 +127,23 @@ class MemoryRecommendationStore:
     def add(self, record: RecommendationRecord) -> None:
         """Remember one."""
         self.records.append(record)
+
+
+@dataclass
+class MemoryObjectAudioStore:
+    """What was heard, as long as the object lasts."""
+
+    rows: dict[str, dict[str, ObjectAudio]] = field(default_factory=dict)
+    failure: Exception | None = None
+    """Raised by reads when set."""
+
+    def replace(self, domain: str, rows: Sequence[ObjectAudio]) -> None:
+        """Forget the old rows of the domain."""
+        self.rows[domain] = {row.object_id: row for row in rows}
+
+    def get(self, domain: str, object_ids: Sequence[str]) -> dict[str, ObjectAudio]:
+        """The rows of these ids."""
+        if self.failure is not None:
+            raise self.failure
+        known = self.rows.get(domain, {})
+        return {i: known[i] for i in object_ids if i in known}

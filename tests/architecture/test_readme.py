@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from server.cli import app
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "clients/python/README.md", "CHANGELOG.md")
+PAGES = ("README.md", "clients/python/README.md", "clients/stories/README.md", "CHANGELOG.md")
 
 
 def links(page: str) -> list[str]:

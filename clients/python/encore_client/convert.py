@@ -17,9 +17,11 @@ from encore_client.types import (
     GenreProbability,
     GenreStatus,
     ListMode,
+    Media,
     MemberContribution,
     Novelty,
     Outcome,
+    PreviewWindow,
     Profile,
     Recommendation,
     RecommendedItem,
@@ -27,6 +29,7 @@ from encore_client.types import (
     RejectedEvent,
     ScoredObjects,
     SoundTag,
+    Story,
     TrackNeighbor,
     User,
 )
@@ -138,6 +141,8 @@ def recommend_request(
     freshness: float | None = None,
     exploration: float | None = None,
     list_mode: ListMode = ListMode.UNSPECIFIED,
+    story: Story | None = None,
+    include_media: bool = False,
 ) -> recommender_service_pb2.RecommendRequest:
     """Builds the request of Recommend; the keywords with defaults are `RecommendOptions`."""
     return recommender_service_pb2.RecommendRequest(
@@ -164,6 +169,8 @@ def recommend_request(
         exploration=exploration,
         list_mode=_LIST_MODES[list_mode],
         request_id=request_id,
+        story=None if story is None else _story_message(story),
+        include_media=include_media,
     )
 
 
@@ -180,6 +187,8 @@ def recommendation(answer: recommender_service_pb2.RecommendResponse) -> Recomme
                 reasons=tuple(item.reasons),
                 propensity=item.propensity,
                 explored=item.explored,
+                preview=_preview(item.preview) if item.HasField("preview") else None,
+                media=_media(item.media) if item.HasField("media") else None,
             )
             for item in answer.items
         ),
@@ -282,6 +291,20 @@ def why_not_request(
         request=recommend_request(domain, user, page_token="", request_id=request_id, **options),
         object_ids=_ids("object_ids", object_ids),
     )
+
+
+def _story_message(story: Story) -> recommender_service_pb2.Story:
+    return recommender_service_pb2.Story(
+        story_id=story.story_id, tags=_ids("tags", story.tags), max_seconds=story.max_seconds
+    )
+
+
+def _preview(message: recommender_service_pb2.PreviewWindow) -> PreviewWindow:
+    return PreviewWindow(message.start_ms, message.length_ms, message.is_default)
+
+
+def _media(message: recommender_service_pb2.Media) -> Media:
+    return Media(message.title, message.cover_url, message.preview_url, message.note)
 
 
 def _explanation(message: recommender_service_pb2.Explanation) -> Explanation:

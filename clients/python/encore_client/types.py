@@ -47,7 +47,7 @@ class ListMode(StrEnum):
     """Where a first page of a ranked list comes from."""
 
     UNSPECIFIED = "unspecified"
-    """The server's default: live."""
+    """The server's default: queue for a story, else live."""
     LIVE = "live"
     """Ranked now."""
     QUEUE = "queue"
@@ -160,6 +160,39 @@ class ScoredObjects:
 
 
 @dataclass(frozen=True)
+class Story:
+    """What is to be accompanied by a track."""
+
+    story_id: str
+    """The same story gets the same pick for a user; 1 to 256 bytes."""
+    tags: tuple[str, ...] | list[str] = ()
+    """Moods, instruments and genres, at most 20: tracks that carry more of them come first."""
+    max_seconds: int | None = None
+    """Longest preview window, 1 to 600; None for as long as it was chosen."""
+
+
+@dataclass(frozen=True)
+class PreviewWindow:
+    """The part of a track to play, in milliseconds from its beginning."""
+
+    start_ms: int
+    length_ms: int
+    is_default: bool
+    """The track was not listened to: a guess."""
+
+
+@dataclass(frozen=True)
+class Media:
+    """What a catalogue of media knows of an object; empty where it does not."""
+
+    title: str
+    cover_url: str
+    preview_url: str
+    note: str
+    """What is missing, for people, such as `preview unavailable`."""
+
+
+@dataclass(frozen=True)
 class RecommendedItem:
     """One object of a ranked list."""
 
@@ -177,6 +210,10 @@ class RecommendedItem:
     exploration."""
     explored: bool = False
     """It stands here because the place was drawn, not because it was the best that was left."""
+    preview: PreviewWindow | None = None
+    """Only for stories."""
+    media: Media | None = None
+    """Only with `include_media`."""
 
 
 @dataclass(frozen=True)
@@ -227,6 +264,10 @@ class RecommendOptions(TypedDict, total=False):
     domain's."""
     list_mode: ListMode
     """Whether a first page is ranked now or read from the user's stored list."""
+    story: Story | None
+    """Pick a soundtrack for it: the first item is the pick, the rest are runners-up."""
+    include_media: bool
+    """Also return titles, covers and preview links, as far as they are at hand."""
 
 
 @dataclass(frozen=True)

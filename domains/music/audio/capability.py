@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from core.errors import BundleError, FieldViolation, InvalidRequestError
+from core.recommend.stories import spelling
 from domains.music.audio.answer import GenreAnswer, GenreStatus, Neighbour
 from domains.music.audio.genre_source import GenreSource, load_genre_source
 from domains.music.audio.heard_tracks import HeardTracks
@@ -29,6 +30,8 @@ from domains.music.audio.tagger import MSD_TAGS, TagKind, kind_of
 MAX_K = 100
 """Neighbours that one request may ask for."""
 
+_MOST = 0.1
+"""Share of the tracks that carry a mood or an instrument."""
 _POOLS = 16
 """Pools whose tracks are remembered."""
 _GENRES = "probabilities"
@@ -182,6 +185,27 @@ class GenreNeighbors:
             pool,
             None,
         )
+
+    def tagged(self, tag: str) -> tuple[str, ...]:
+        """Ids of the tracks that carry a tag.
+
+        A genre is carried by label, or where a track has none by what is likely. Whatever else the
+        tagger knows is carried by the tenth of the tracks in which it hears it most: its
+        probabilities of moods are small, and only their order tells.
+
+        Args:
+            tag: in `core.recommend.stories.spelling`; unknown ones are carried by nothing.
+        """
+        carries = np.zeros(len(self.tracks.track_ids), dtype=np.bool_)
+        for column, genre in enumerate(self.source.genres):
+            if spelling(genre) == tag:
+                carries |= self._has_genre[:, column]
+        if not carries.any():
+            for column, name in enumerate(MSD_TAGS):
+                if spelling(name) == tag:
+                    heard = self.tracks.tags[:, column]
+                    carries |= heard >= np.quantile(heard, 1 - _MOST)
+        return tuple(self.tracks.track_ids[row] for row in np.flatnonzero(carries))
 
     def save(self, directory: Path) -> None:
         """Write the source of genres, the index and the tracks into an existing directory."""

@@ -140,6 +140,46 @@ def test_any_recommend(
 @TRIES
 @given(
     domain=DOMAINS,
+    story_id=st.one_of(st.just("s1"), st.text(max_size=6)),
+    tags=st.lists(st.one_of(st.sampled_from(["rock", "Hip-Hop"]), st.text(max_size=6)), max_size=4),
+    max_seconds=st.one_of(st.none(), st.integers(-1, 602)),
+    candidates=PLACES,
+    pool=st.sampled_from(["", "royalty_free", "nonsense"]),
+    include_media=st.booleans(),
+)
+def test_any_story(
+    encore: RunningServer,
+    tiny_music: TinyBundle,
+    domain: str,
+    story_id: str,
+    tags: list[str],
+    max_seconds: int | None,
+    candidates: list[int | str],
+    pool: str,
+    include_media: bool,
+) -> None:
+    objects = tiny_music.objects
+    request = pb.RecommendRequest(
+        domain=domain,
+        user=common_pb.User(id=tiny_music.users[1]),
+        candidate_ids=[objects[p] if isinstance(p, int) else p for p in candidates],
+        pool=pool,
+        story=pb.Story(story_id=story_id, tags=tags, max_seconds=max_seconds),
+        include_media=include_media,
+    )
+    code, raw = outcome_of(encore, "Recommend", request.SerializeToString())
+    assert code in ALLOWED
+    if code == "OK":
+        items = pb.RecommendResponse.FromString(raw).items
+        free = tiny_music.log.pools["royalty_free"]
+        assert candidates or {item.object_id for item in items} <= free
+        assert all(item.preview.length_ms > 0 for item in items)
+        assert all(item.HasField("media") == include_media for item in items)
+
+
+@TRIES
+@given(
+    domain=DOMAINS,
     user=st.text(max_size=10),
     obj=st.one_of(st.integers(0, 500), st.text(max_size=10)),
     outcome=st.integers(0, 9),

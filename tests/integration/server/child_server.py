@@ -14,6 +14,7 @@ from server.testing import (
     FakeEngine,
     ManualClock,
     MemoryFeedbackLog,
+    MemoryObjectAudioStore,
     MemoryQueueStore,
     MemoryRecommendationStore,
 )
@@ -40,6 +41,7 @@ async def main() -> None:
         MemoryFeedbackLog(),
         MemoryQueueStore(),
         MemoryRecommendationStore(),
+        MemoryObjectAudioStore(),
         ManualClock(),
         b"key of the tests",
         LOG,

@@ -12,10 +12,13 @@ from encore_client import (
     FilterMode,
     GenreStatus,
     ListMode,
+    Media,
     Novelty,
     Outcome,
+    PreviewWindow,
     Profile,
     RecommendOptions,
+    Story,
     User,
     convert,
 )
@@ -90,6 +93,36 @@ def test_no_cap_is_not_the_domains_cap() -> None:
 
     assert not capped(None).HasField("max_per_facet")
     assert capped(0).HasField("max_per_facet")
+
+
+def of_story(story: Story | None) -> recommender_service_pb2.RecommendRequest:
+    return convert.recommend_request("d", "u", page_token="", request_id="", story=story)
+
+
+def test_a_story_says_its_longest_preview_only_when_it_has_one() -> None:
+    assert not of_story(None).HasField("story")
+    story = of_story(Story("s1", ["happy", "rock"], 15)).story
+    assert (story.story_id, list(story.tags), story.max_seconds) == ("s1", ["happy", "rock"], 15)
+    assert not of_story(Story("s1")).story.HasField("max_seconds")
+
+
+def test_one_tag_in_place_of_several_is_refused() -> None:
+    with pytest.raises(TypeError, match="tags takes several"):
+        of_story(Story("s1", "rock"))  # type: ignore[arg-type]
+
+
+def test_previews_and_media_are_none_where_the_answer_has_none() -> None:
+    pb = recommender_service_pb2
+    item = pb.RecommendedItem(
+        preview=pb.PreviewWindow(start_ms=1, length_ms=2, is_default=True),
+        media=pb.Media(title="t", cover_url="c", preview_url="p", note="n"),
+    )
+    full, bare = convert.recommendation(
+        pb.RecommendResponse(items=[item, pb.RecommendedItem()])
+    ).items
+    assert full.preview == PreviewWindow(1, 2, is_default=True)
+    assert full.media == Media("t", "c", "p", "n")
+    assert (bare.preview, bare.media) == (None, None)
 
 
 @pytest.mark.parametrize(("track_id", "audio"), [(None, None), ("t", b"RIFF")])

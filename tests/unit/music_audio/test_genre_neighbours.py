@@ -365,3 +365,36 @@ def test_a_single_track_can_be_indexed_and_has_no_neighbours(
     alone.warm_up()
     assert ids(alone.by_track("only", k=5)) == []
     assert alone.by_track("only", k=5).genre == "jazz"
+
+
+@pytest.mark.parametrize("tag", ["jazz", "happy", "female vocalists", "hip hop"])
+def test_a_tag_is_carried_by_some_tracks_and_not_by_all(
+    neighbours: GenreNeighbors, clips: tuple[Clip, ...], tag: str
+) -> None:
+    carriers = neighbours.tagged(tag)
+    assert carriers == tuple(sorted(carriers))
+    assert 0 < len(carriers) < len(clips)
+    assert set(carriers) <= {clip.track_id for clip in clips}
+
+
+def test_a_mood_is_carried_by_the_tenth_in_which_it_is_heard_most(
+    neighbours: GenreNeighbors, clips: tuple[Clip, ...]
+) -> None:
+    heard = {
+        clip.track_id: dict(neighbours.by_track(clip.track_id, 1).moods)["happy"] for clip in clips
+    }
+    most = sorted(heard, key=lambda track_id: -heard[track_id])
+    assert set(neighbours.tagged("happy")) == set(most[:4])  # of 36
+
+
+def test_a_genre_is_carried_where_it_is_the_label_or_likeliest(
+    neighbours: GenreNeighbors, clips: tuple[Clip, ...]
+) -> None:
+    likeliest = {
+        clip.track_id for clip in clips if neighbours.by_track(clip.track_id, 1).genre == "jazz"
+    }
+    assert set(neighbours.tagged("jazz")) == likeliest
+
+
+def test_an_unknown_tag_is_carried_by_nothing(neighbours: GenreNeighbors) -> None:
+    assert neighbours.tagged("no such tag") == neighbours.tagged("") == ()

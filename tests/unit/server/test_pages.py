@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidRequestError
-from core.requests import FacetFilter, Novelty, RecommendRequest, UserRef
+from core.requests import FacetFilter, Novelty, RecommendRequest, Story, UserRef
 from server.pages import (
     MAX_TOKEN_BYTES,
     Page,
@@ -92,10 +92,21 @@ def test_the_token_of_another_domain_is_refused() -> None:
         replace(REQUEST, freshness=0.1),
         replace(REQUEST, exploration=0.1),
         replace(REQUEST, user=UserRef("ann", {"city": "1"})),
+        replace(REQUEST, story=Story("s1")),
     ],
 )
 def test_the_token_of_another_request_is_refused(changed: RecommendRequest) -> None:
     assert "another request" in refusal(TOKENS.write(page_for(REQUEST)), request=changed)
+
+
+@pytest.mark.parametrize(
+    "other", [Story("s2", ("rock",), 9), Story("s1", (), 9), Story("s1", ("rock",)), None]
+)
+def test_the_token_of_another_story_is_refused(other: Story | None) -> None:
+    of_story = replace(REQUEST, story=Story("s1", ("rock",), 9))
+    token = TOKENS.write(page_for(of_story))
+    assert TOKENS.read(token, "music", of_story)
+    assert "another request" in refusal(token, request=replace(REQUEST, story=other))
 
 
 def test_a_token_sealed_with_another_key_is_refused() -> None:

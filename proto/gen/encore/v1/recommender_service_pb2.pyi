@@ -76,7 +76,7 @@ class _ListMode:
 class _ListModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ListMode.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     LIST_MODE_UNSPECIFIED: _ListMode.ValueType  # 0
-    """As LIVE."""
+    """As QUEUE for a story, else as LIVE."""
     LIST_MODE_LIVE: _ListMode.ValueType  # 1
     """Ranked now and stored as the user's queue for this request; tokens of the queue before it
     become stale.
@@ -85,14 +85,16 @@ class _ListModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ListMode.Val
     """Read from the user's stored queue for this request, without what they took or disliked since:
     a fast answer. Ranked now, and stored, where there is none, or it is of another model version,
     too old, or holds less than a page; ranked anew behind the answer where it runs low. Tokens of
-    the queue before it stay valid then. Users without an id have no stored queue.
+    the queue before it stay valid then. Users without an id have no stored queue. The
+    queue of a story answers for some minutes, also what was taken since and as long as anything is
+    left: a story keeps its pick, unless the user dislikes it.
     """
 
 class ListMode(_ListMode, metaclass=_ListModeEnumTypeWrapper):
     """Where a first page comes from."""
 
 LIST_MODE_UNSPECIFIED: ListMode.ValueType  # 0
-"""As LIVE."""
+"""As QUEUE for a story, else as LIVE."""
 LIST_MODE_LIVE: ListMode.ValueType  # 1
 """Ranked now and stored as the user's queue for this request; tokens of the queue before it
 become stale.
@@ -101,7 +103,9 @@ LIST_MODE_QUEUE: ListMode.ValueType  # 2
 """Read from the user's stored queue for this request, without what they took or disliked since:
 a fast answer. Ranked now, and stored, where there is none, or it is of another model version,
 too old, or holds less than a page; ranked anew behind the answer where it runs low. Tokens of
-the queue before it stay valid then. Users without an id have no stored queue.
+the queue before it stay valid then. Users without an id have no stored queue. The
+queue of a story answers for some minutes, also what was taken since and as long as anything is
+left: a story keeps its pick, unless the user dislikes it.
 """
 Global___ListMode: _TypeAlias = ListMode  # noqa: Y015
 
@@ -521,6 +525,8 @@ class RecommendRequest(_message.Message):
     FRESHNESS_FIELD_NUMBER: _builtins.int
     EXPLORATION_FIELD_NUMBER: _builtins.int
     LIST_MODE_FIELD_NUMBER: _builtins.int
+    STORY_FIELD_NUMBER: _builtins.int
+    INCLUDE_MEDIA_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
     """Name of the domain."""
     page_size: _builtins.int
@@ -563,6 +569,10 @@ class RecommendRequest(_message.Message):
     """Whether a first page is ranked now or read from the queue that is stored for the user. Counts
     only where there is no page_token: later pages always come from the queue of their token.
     """
+    include_media: _builtins.bool
+    """Also return titles, covers and preview links, as far as they are at hand: the answer never
+    waits long for them.
+    """
     @_builtins.property
     def user(self) -> _common_pb2.User:
         """For whom."""
@@ -584,6 +594,13 @@ class RecommendRequest(_message.Message):
     @_builtins.property
     def facet_filters(self) -> _containers.RepeatedCompositeFieldContainer[Global___FacetFilter]:
         """Only objects that pass all of these, at most 16."""
+
+    @_builtins.property
+    def story(self) -> Global___Story:
+        """Pick a soundtrack for this story: the first item is the pick, the rest are runners-up. Without
+        pool or candidate_ids the domain's pool for stories is drawn from ("royalty_free" in music),
+        and without max_per_facet each artist has one item. UNIMPLEMENTED in domains without sound.
+        """
 
     def __init__(
         self,
@@ -607,10 +624,12 @@ class RecommendRequest(_message.Message):
         freshness: _builtins.float | None = ...,
         exploration: _builtins.float | None = ...,
         list_mode: Global___ListMode.ValueType = ...,
+        story: Global___Story | None = ...,
+        include_media: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_exploration", b"_exploration", "_freshness", b"_freshness", "_max_per_facet", b"_max_per_facet", "diversity", b"diversity", "exploration", b"exploration", "freshness", b"freshness", "max_per_facet", b"max_per_facet", "user", b"user"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_exploration", b"_exploration", "_freshness", b"_freshness", "_max_per_facet", b"_max_per_facet", "_story", b"_story", "diversity", b"diversity", "exploration", b"exploration", "freshness", b"freshness", "max_per_facet", b"max_per_facet", "story", b"story", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_exploration", b"_exploration", "_freshness", b"_freshness", "_max_per_facet", b"_max_per_facet", "candidate_ids", b"candidate_ids", "context", b"context", "diversity", b"diversity", "domain", b"domain", "exclude_ids", b"exclude_ids", "exploration", b"exploration", "facet_filters", b"facet_filters", "filter_mode", b"filter_mode", "freshness", b"freshness", "list_mode", b"list_mode", "max_per_facet", b"max_per_facet", "novelty", b"novelty", "page_size", b"page_size", "page_token", b"page_token", "pool", b"pool", "profile", b"profile", "request_id", b"request_id", "user", b"user", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_exploration", b"_exploration", "_freshness", b"_freshness", "_max_per_facet", b"_max_per_facet", "_story", b"_story", "candidate_ids", b"candidate_ids", "context", b"context", "diversity", b"diversity", "domain", b"domain", "exclude_ids", b"exclude_ids", "exploration", b"exploration", "facet_filters", b"facet_filters", "filter_mode", b"filter_mode", "freshness", b"freshness", "include_media", b"include_media", "list_mode", b"list_mode", "max_per_facet", b"max_per_facet", "novelty", b"novelty", "page_size", b"page_size", "page_token", b"page_token", "pool", b"pool", "profile", b"profile", "request_id", b"request_id", "story", b"story", "user", b"user", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__diversity: _TypeAlias = _typing.Literal["diversity"]  # noqa: Y015
     _WhichOneofArgType__diversity: _TypeAlias = _typing.Literal["_diversity", b"_diversity"]  # noqa: Y015
@@ -620,6 +639,8 @@ class RecommendRequest(_message.Message):
     _WhichOneofArgType__freshness: _TypeAlias = _typing.Literal["_freshness", b"_freshness"]  # noqa: Y015
     _WhichOneofReturnType__max_per_facet: _TypeAlias = _typing.Literal["max_per_facet"]  # noqa: Y015
     _WhichOneofArgType__max_per_facet: _TypeAlias = _typing.Literal["_max_per_facet", b"_max_per_facet"]  # noqa: Y015
+    _WhichOneofReturnType__story: _TypeAlias = _typing.Literal["story"]  # noqa: Y015
+    _WhichOneofArgType__story: _TypeAlias = _typing.Literal["_story", b"_story"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__diversity) -> _WhichOneofReturnType__diversity | None: ...
     @_typing.overload
@@ -628,6 +649,8 @@ class RecommendRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__freshness) -> _WhichOneofReturnType__freshness | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_per_facet) -> _WhichOneofReturnType__max_per_facet | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__story) -> _WhichOneofReturnType__story | None: ...
 
 Global___RecommendRequest: _TypeAlias = RecommendRequest  # noqa: Y015
 
@@ -658,6 +681,44 @@ class FacetFilter(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FacetFilter: _TypeAlias = FacetFilter  # noqa: Y015
+
+@_typing.final
+class Story(_message.Message):
+    """What is to be accompanied by a track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORY_ID_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    MAX_SECONDS_FIELD_NUMBER: _builtins.int
+    story_id: _builtins.str
+    """Chosen by the caller: the same story gets the same pick for a user, another story may get
+    another one. 1 to 256 bytes.
+    """
+    max_seconds: _builtins.int
+    """Longest preview window in seconds, 1 to 600; absent means as long as it was chosen."""
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Moods, instruments and genres, such as "happy" or "rock"; at most 20, in any spelling of case,
+        spaces and hyphens. Tracks that carry more of them come first.
+        """
+
+    def __init__(
+        self,
+        *,
+        story_id: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        max_seconds: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_seconds", b"_max_seconds", "max_seconds", b"max_seconds"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_seconds", b"_max_seconds", "max_seconds", b"max_seconds", "story_id", b"story_id", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_seconds: _TypeAlias = _typing.Literal["max_seconds"]  # noqa: Y015
+    _WhichOneofArgType__max_seconds: _TypeAlias = _typing.Literal["_max_seconds", b"_max_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_seconds) -> _WhichOneofReturnType__max_seconds | None: ...
+
+Global___Story: _TypeAlias = Story  # noqa: Y015
 
 @_typing.final
 class RecommendResponse(_message.Message):
@@ -718,6 +779,8 @@ class RecommendedItem(_message.Message):
     REASONS_FIELD_NUMBER: _builtins.int
     PROPENSITY_FIELD_NUMBER: _builtins.int
     EXPLORED_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    MEDIA_FIELD_NUMBER: _builtins.int
     object_id: _builtins.str
     """Id of the object."""
     probability: _builtins.float
@@ -736,6 +799,14 @@ class RecommendedItem(_message.Message):
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Why, for people."""
 
+    @_builtins.property
+    def preview(self) -> Global___PreviewWindow:
+        """Which part to play; only for stories."""
+
+    @_builtins.property
+    def media(self) -> Global___Media:
+        """What to show; only with include_media."""
+
     def __init__(
         self,
         *,
@@ -746,14 +817,80 @@ class RecommendedItem(_message.Message):
         reasons: _abc.Iterable[_builtins.str] | None = ...,
         propensity: _builtins.float = ...,
         explored: _builtins.bool = ...,
+        preview: Global___PreviewWindow | None = ...,
+        media: Global___Media | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["media", b"media", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["explored", b"explored", "object_id", b"object_id", "probability", b"probability", "propensity", b"propensity", "rank", b"rank", "reasons", b"reasons", "sources", b"sources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explored", b"explored", "media", b"media", "object_id", b"object_id", "preview", b"preview", "probability", b"probability", "propensity", b"propensity", "rank", b"rank", "reasons", b"reasons", "sources", b"sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecommendedItem: _TypeAlias = RecommendedItem  # noqa: Y015
+
+@_typing.final
+class PreviewWindow(_message.Message):
+    """A part of a track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_MS_FIELD_NUMBER: _builtins.int
+    LENGTH_MS_FIELD_NUMBER: _builtins.int
+    IS_DEFAULT_FIELD_NUMBER: _builtins.int
+    start_ms: _builtins.int
+    """Where it begins, in milliseconds from the beginning of the track."""
+    length_ms: _builtins.int
+    """How long it is, in milliseconds; above 0."""
+    is_default: _builtins.bool
+    """The track was not listened to: this is a guess, 30 s or a third into it."""
+    def __init__(
+        self,
+        *,
+        start_ms: _builtins.int = ...,
+        length_ms: _builtins.int = ...,
+        is_default: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_default", b"is_default", "length_ms", b"length_ms", "start_ms", b"start_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewWindow: _TypeAlias = PreviewWindow  # noqa: Y015
+
+@_typing.final
+class Media(_message.Message):
+    """What a catalogue of media knows of an object. Fields are empty where it does not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TITLE_FIELD_NUMBER: _builtins.int
+    COVER_URL_FIELD_NUMBER: _builtins.int
+    PREVIEW_URL_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    title: _builtins.str
+    """Title, for people."""
+    cover_url: _builtins.str
+    """Picture of the cover."""
+    preview_url: _builtins.str
+    """Sound to preview it by."""
+    note: _builtins.str
+    """What is missing, for people, such as "preview unavailable"; empty when nothing is."""
+    def __init__(
+        self,
+        *,
+        title: _builtins.str = ...,
+        cover_url: _builtins.str = ...,
+        preview_url: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cover_url", b"cover_url", "note", b"note", "preview_url", b"preview_url", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Media: _TypeAlias = Media  # noqa: Y015
 
 @_typing.final
 class GenreNeighborRequest(_message.Message):
