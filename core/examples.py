@@ -18,7 +18,7 @@ from core.models.base import Examples
 from core.scratch import Scratch, collect_rows, copy_rows
 from core.state.columns import FeatureBatch
 from core.state.latent_fit import fit_latent
-from core.state.replay import Replay
+from core.state.replay import FeatureSink, Replay
 from core.state.state import State
 
 REFIT_GROWTH = 1.4
@@ -151,24 +151,10 @@ def replay_examples(
     collected = collect_rows(state.columns, int(np.count_nonzero(wanted[base:])), scratch)
     report = progress or (lambda *_: None)
     replay.run(base, progress=lambda done: report("replay base period", done))
-    refits, length = _refits(base, len(log)), len(log)
-    shown_from = length if content is None else max(_first_row(log, test_start), base)
-    looks = np.zeros(0, np.intp) if observer is None else observer.rows(log, base)
-    bounds = np.unique([*refits, *looks, shown_from, length])
-    stretches = []
-    for start, stop in pairwise(bounds.tolist()):
-        if start in refits:
-            fit_latent(state, seed)
-            report("replay events", start / length)
-        if start == shown_from:
-            state.show_content()
-        if observer is not None and start in looks:
-            replay.advance(start)
-            observer.look(state, start)
-        stretches.append(replay.run_into(collected, stop, wanted))
+    shown_from = len(log) if content is None else max(_first_row(log, test_start), base)
+    rows = _roll(replay, log, base, collected, wanted, shown_from, observer, seed, report)
     state.show_content()
     report("replay events", 1.0)
-    rows = np.concatenate(stretches)
     replay.finish(float(log.time_s[-1]))
     if not len(rows):
         raise NotEnoughDataError(
@@ -187,3 +173,59 @@ def replay_examples(
         inner_by_user=log.label_rule.inner_by_user,
         scratch=scratch,
     )
+
+
+def replay_observed(
+    log: EventLog,
+    state: State,
+    observer: Observer,
+    *,
+    base_share: float,
+    seed: int,
+    progress: Stage | None = None,
+) -> None:
+    """Roll an empty state over the whole log as `replay_examples` does, for an observer alone.
+
+    Raises:
+        NotEnoughDataError: no label of the log is known at its end.
+    """
+    replay = Replay(state, state.log_arrays(log))
+    base = base_rows(log, base_share=base_share, test_start=1.0)
+    report = progress or (lambda *_: None)
+    replay.run(base, progress=lambda done: report("replay base period", done))
+    none = np.zeros(len(log), bool)
+    nothing = collect_rows(state.columns, 0, None)
+    _roll(replay, log, base, nothing, none, len(log), observer, seed, report)
+    report("replay events", 1.0)
+    replay.finish(float(log.time_s[-1]))
+
+
+def _roll(
+    replay: Replay,
+    log: EventLog,
+    base: int,
+    sink: FeatureSink,
+    wanted: NDArray[np.bool_],
+    shown_from: int,
+    observer: Observer | None,
+    seed: int,
+    report: Stage,
+) -> NDArray[np.intp]:
+    """From the base period's end to the log's, with fits and looks on the way; the wanted rows."""
+    state, length = replay.state, len(log)
+    refits = _refits(base, length)
+    looks = np.zeros(0, np.intp) if observer is None else observer.rows(log, base)
+    bounds = np.unique([*refits, *looks, shown_from, length])
+    stretches = [np.zeros(0, np.intp)]
+    for start, stop in pairwise(bounds.tolist()):
+        if start in refits:
+            fit_latent(state, seed)
+            report("replay events", start / length)
+        if start == shown_from:
+            state.show_content()
+        if observer is not None and start in looks:
+            replay.advance(start)
+            observer.look(state, start)
+            report("replay events", start / length)
+        stretches.append(replay.run_into(sink, stop, wanted))
+    return np.concatenate(stretches)

@@ -36,8 +36,15 @@ NOTES = (
     "Novelty in bits; diversity: share of pairs of other values of the main facet; serendipity: "
     "share of places with a target that the popularity list lacks; popularity: users who had a "
     "listed object.",
+    "Coverage: share of all objects of the log, those that nobody had before the cut included.",
     "Differences and ratios with 95 % intervals of a paired bootstrap over users.",
 )
+
+OF_SESSIONS = (
+    "History is the same share of each user's sessions, rounded down to whole sessions; the "
+    "session under way at the cut is wholly the next."
+)
+"""Said of logs on a clock of sessions."""
 
 
 def list_report(
@@ -64,7 +71,11 @@ def list_report(
             "history_events": len(task.history),
             "users": len(task.users),
         },
-        "notes": [*log.notes, *NOTES],
+        "notes": [
+            *log.notes,
+            *([OF_SESSIONS] if log.clock is ClockKind.SESSIONS else []),
+            *NOTES,
+        ],
         "targets": [_targets(judgement, kind) for kind in TargetKind],
         "figures": [
             {"kind": kind.value, "mode": mode.value, "recommenders": _means(judgement, kind, mode)}

@@ -1,17 +1,19 @@
-"""The whole pipeline as a recommender of lists, as it is judged beside the baselines."""
+"""The whole pipeline as recommenders of lists, as they are judged beside the baselines."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.ensemble import Profile
 from core.lists.protocol import Mode
 from core.log import EventLog
 from core.ranking.futures import Futures
-from core.ranking.task import RankTask
+from core.ranking.task import FittedRank
 from core.recommend.allowed import query_at
 from core.recommend.candidate_features import candidate_batch
 from core.recommend.contracts import Query, Reranker, Stages
@@ -29,61 +31,137 @@ NOVELTY = {
     Mode.EXPLORE: Novelty.NEW_ONLY,
 }
 
+Told = Callable[[float], None]
+"""Called with the fraction done."""
+
+
+def fail(source: str, error: Exception) -> None:
+    """What a judge does with a source that fails: it does not go on without."""
+    raise RuntimeError(f"source {source} failed: {error}") from error
+
+
+@dataclass(frozen=True)
+class ScoredList:
+    """One user's candidates with what the members make of them."""
+
+    query: Query
+    candidates: Candidates
+    probabilities: Mapping[Profile, NDArray[np.float64]]
+    """(candidates,) by profile."""
+
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What would have served at a task's cut; implements `ListRecommender`."""
+    """What would have served at a cut, fitted on what precedes it alone."""
 
     stages: Stages
     history: EventLog
-    """The log as it stood then."""
+    """The log as it stood at the cut."""
+    cut_s: float
     state: State
-    """At its end, with the labels of the moment."""
-    retrieval: Retrieval
-    task: RankTask
+    """At the cut."""
     columns: Columns
     """Of the state's features."""
-    cut_s: float
+    retrieval: Retrieval
+    rank: FittedRank
+
+    def scored(
+        self, users: NDArray[np.int64], mode: Mode, progress: Told | None = None
+    ) -> list[ScoredList]:
+        """Each user's candidates (users are indices of the log), before any reranker."""
+        lists = []
+        for number, user in enumerate(users.tolist()):
+            query = self._query(user, mode)
+            candidates = shortlist(
+                query, self.stages, fail, self.rank.task.quotas_of(query.request)
+            )
+            batch = candidate_batch(
+                query, self.stages.sources, self.columns, candidates.objects, fail
+            )
+            ensemble = self.rank.task.ensemble
+            probabilities = {
+                profile: ensemble.predict(batch, profile).probabilities
+                for profile in ensemble.stacks
+            }
+            lists.append(ScoredList(query, candidates, probabilities))
+            if progress is not None:
+                progress((number + 1) / len(users))
+        return lists
+
+    def proposals(
+        self, users: NDArray[np.int64], depth: int, mode: Mode
+    ) -> dict[str, list[NDArray[np.int32]]]:
+        """Source -> for each user what it proposes: object indices of the log, best first."""
+        found: dict[str, list[NDArray[np.int32]]] = {s.name: [] for s in self.stages.sources}
+        for user in users.tolist():
+            query = self._query(user, mode)
+            for source in self.stages.sources:
+                found[source.name].append(self.of_log[source.propose(query, depth).objects])
+        return {name: lists for name, lists in found.items() if any(map(len, lists))}
+
+    @cached_property
+    def of_log(self) -> NDArray[np.int32]:
+        """(objects of the state,) their indices in the log, -1 for others."""
+        of_log = np.full(self.state.objects.end, -1, np.int32)
+        for index, object_id in enumerate(self.history.objects.ids):
+            of_log[self.state.objects.get(object_id)] = index
+        return of_log
+
+    @cached_property
+    def _futures(self) -> Futures:
+        return Futures.of(self.history)
+
+    def _query(self, user: int, mode: Mode) -> Query:
+        counts_sessions = self._futures.counts_sessions
+        row = len(self.history)
+        return query_at(
+            self.state,
+            self.retrieval,
+            RecommendRequest(UserRef(self.history.users.ids[user]), novelty=NOVELTY[mode]),
+            now_s=self.cut_s,
+            user_now_s=self._futures.now_s(user, row) if counts_sessions else self.cut_s,
+        )
+
+
+@dataclass
+class ScoredLists:
+    """The scored lists of a pipeline by mode, made once for all that rank them anew."""
+
+    pipeline: Pipeline
+    progress: Callable[[str, float], None] | None = None
+    _by_mode: dict[Mode, list[ScoredList]] = field(default_factory=dict)
+
+    def of(self, users: NDArray[np.int64], mode: Mode) -> list[ScoredList]:
+        """Those of a mode, always of the same users."""
+        if mode not in self._by_mode:
+            report = self.progress
+            told: Told | None = None
+            if report is not None:
+                told = lambda done: report(f"rank lists, {mode}", done)  # noqa: E731
+            self._by_mode[mode] = self.pipeline.scored(users, mode, told)
+        return self._by_mode[mode]
+
+
+@dataclass(frozen=True)
+class PipelineLists:
+    """One way to make lists of what a pipeline has scored; implements `ListRecommender`."""
+
+    name: str
+    scored: ScoredLists
     rerankers: tuple[Reranker, ...] = ()
-    name: str = "encore"
-    report: Callable[[str, Exception], None] | None = None
-    progress: Callable[[float], None] | None = None
+    wishes: Mapping[str, float | int] = field(default_factory=dict)
+    """Fields of the request that the rerankers heed."""
+    profile: Profile = Profile.FULL
 
     def recommend(self, users: NDArray[np.int64], k: int, mode: Mode) -> NDArray[np.int32]:
         """(n_users, k) object indices of the log, best first, -1 where a list ends."""
-        futures = Futures.of(self.history)
-        of_log = {object_id: i for i, object_id in enumerate(self.history.objects.ids)}
+        pipeline = self.scored.pipeline
         lists = np.full((len(users), k), -1, np.int32)
-        for i, user in enumerate(users.tolist()):
-            query = self.query(futures, user, k, mode)
-            candidates = self.candidates(query)
-            batch = candidate_batch(
-                query, self.stages.sources, self.columns, candidates.objects, self._fail
-            )
-            probabilities = self.task.ensemble.predict(batch).probabilities
-            slate = rank(query, self.rerankers, candidates, probabilities)
-            found = [of_log[item.object_id] for item in slate.items]
-            lists[i, : len(found)] = found
-            if self.progress is not None:
-                self.progress((i + 1) / len(users))
+        names = pipeline.state.objects
+        for row, made in enumerate(self.scored.of(users, mode)):
+            request = replace(made.query.request, size=k, **self.wishes)  # type: ignore[arg-type]
+            query = replace(made.query, request=request)
+            slate = rank(query, self.rerankers, made.candidates, made.probabilities[self.profile])
+            found = [names.get(item.object_id) for item in slate.items]
+            lists[row, : len(found)] = pipeline.of_log[found]
         return lists
-
-    def query(self, futures: Futures, user: int, k: int, mode: Mode) -> Query:
-        """The request for a user's list at the cut."""
-        request = RecommendRequest(
-            UserRef(self.history.users.ids[user]), size=k, novelty=NOVELTY[mode]
-        )
-        row = len(self.history)
-        user_now_s = futures.now_s(user, row) if futures.counts_sessions else self.cut_s
-        return query_at(
-            self.state, self.retrieval, request, now_s=self.cut_s, user_now_s=user_now_s
-        )
-
-    def candidates(self, query: Query) -> Candidates:
-        """What is ranked for a request."""
-        quotas = self.task.quotas_of(query.request)
-        return shortlist(query, self.stages, self._fail, quotas)
-
-    @staticmethod
-    def _fail(source: str, error: Exception) -> None:
-        raise RuntimeError(f"source {source} failed: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.recommend.contracts import Proposals, Query, Stages
-from core.state.arrays import DISTINCT
+from core.state.arrays import DISLIKES, RECENT
 from core.state.state import NOBODY
 
 BEYOND_LIMIT = "beyond the limit of its sources"
@@ -82,12 +83,13 @@ def asked_of(
 ) -> int:
     """How many proposals a source is asked for: its limit, and what the filters may take.
 
-    A listener of thousands of tracks, or a caller who excludes all that is popular, must not be
-    left with an empty list. A source of limit 0 is not asked.
+    A caller who excludes all that is popular must not be left with an empty list; nor a listener of
+    what has just been played, or who dislikes much. Pool, facets and novelty take nothing: sources
+    look no further than these. A source of limit 0 is not asked.
     """
     limit = _limit(source, stages, quotas)
-    met = query.state.arrays.users.counts[query.user, DISTINCT]
-    return limit and limit + len(query.request.exclude_ids) + int(met)
+    disliked = query.state.arrays.users.counts[query.user, DISLIKES]
+    return limit and limit + len(query.request.exclude_ids) + math.ceil(disliked) + RECENT
 
 
 def _limit(source: str, stages: Stages, quotas: Mapping[str, int] | None) -> int:

@@ -75,16 +75,19 @@ def fit_als(meetings: Meetings, seed: int) -> AlsFactors:
     confidences.data = _confidence(confidences.data).astype(np.float32)
     vectors = np.zeros((confidences.shape[1], FACTORS), np.float32)
     if confidences.nnz:
+        met = np.bincount(confidences.indices, minlength=len(vectors)) > 0
+        users = int(np.count_nonzero(np.diff(confidences.indptr)))
+        # With an axis an object, a small log would be learned by heart and nothing of likeness.
+        factors = min(FACTORS, max(min(users, int(met.sum())) // 2, 1))
         model = AlternatingLeastSquares(
-            factors=FACTORS,
+            factors=factors,
             regularization=REGULARISATION,
             iterations=ITERATIONS,
             num_threads=1,
             random_state=seed,
         )
         model.fit(confidences, show_progress=False)
-        met = np.bincount(confidences.indices, minlength=len(vectors)) > 0
-        vectors[met] = model.item_factors[met]
+        vectors[met, :factors] = model.item_factors[met]
     full = vectors.astype(np.float64)
     search = NearestVectors.over(vectors, exact_up_to=EXACT_UP_TO, seed=seed)
     return AlsFactors(search, full.T @ full)

@@ -23,6 +23,8 @@ from core.retrieval.tensors import load_tensors, save_tensors
 
 FACTORS = 32
 ITERATIONS = 12
+LEAST_STEPS, MOST_ITERATIONS = 50_000, 200
+"""Small logs are gone through more often: from a random start, a few steps lead nowhere."""
 LEARNING_RATE = 0.05
 REGULARISATION = 0.01
 RIDGE = 1e-3
@@ -86,7 +88,7 @@ def fit_bpr(meetings: Meetings, popular: NDArray[np.float64], seed: int) -> BprF
             factors=FACTORS,
             learning_rate=LEARNING_RATE,
             regularization=REGULARISATION,
-            iterations=ITERATIONS,
+            iterations=max(ITERATIONS, min(LEAST_STEPS // met.nnz, MOST_ITERATIONS)),
             num_threads=1,
             random_state=seed,
         )

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from implicit.nearest_neighbours import all_pairs_knn
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_matrix
 
 from core.errors import BundleError
 from core.state.arrays import UO_COUNT, StateArrays
-from core.state.compiling import allocating_kernel
 from core.state.hashing import stored_pairs
 
 NEIGHBOURS = 50
@@ -21,7 +21,6 @@ MAX_HISTORY = 500
 """Objects of a user that count: the few with longer histories would cost the square of them."""
 MIN_USERS = 2
 """Objects met by fewer users have no neighbours: one user's list is no evidence."""
-_BLOCK = 2048
 _FILE = "item_neighbours.safetensors"
 
 
@@ -70,43 +69,21 @@ def build_item_neighbours(arrays: StateArrays) -> ItemNeighbours:
     matrix = csr_matrix((np.ones(int(keep.sum()), np.float32), (users[keep], objects[keep])), shape)
     norms = np.sqrt(np.asarray(matrix.sum(axis=0)).ravel())
     scale = np.where(norms > 0, 1.0 / np.maximum(norms, 1.0), 0.0).astype(np.float32)
-    matrix = matrix.multiply(scale[None, :]).tocsr()
-    by_object = matrix.T.tocsr()
+    matrix = csr_matrix(matrix.multiply(scale[None, :]), dtype=np.float64)
     neighbours = np.zeros((n_objects, NEIGHBOURS), np.int32)
     cosines = np.zeros((n_objects, NEIGHBOURS), np.float32)
-    with_users = np.flatnonzero(popular)
-    for start in range(0, len(with_users), _BLOCK):
-        rows = with_users[start : start + _BLOCK]
-        similar = (by_object[rows] @ matrix).tocsr()
-        _keep_nearest(similar.indptr, similar.indices, similar.data, rows, neighbours, cosines)
-    return ItemNeighbours(neighbours, cosines)
-
-
-@allocating_kernel()
-def _keep_nearest(
-    starts: NDArray[np.int32],
-    others: NDArray[np.int32],
-    values: NDArray[np.float32],
-    rows: NDArray[np.int64],
-    neighbours: NDArray[np.int32],
-    cosines: NDArray[np.float32],
-) -> None:
-    """Write the nearest of each row (n,), whose products begin at starts (n + 1,)."""
-    count = neighbours.shape[1]
-    for i in range(len(rows)):
-        span = slice(starts[i], starts[i + 1])
-        other = np.flatnonzero(others[span] != rows[i])
-        found, near = others[span][other], values[span][other]
-        if len(near) > count:
-            reach = near >= np.partition(near, len(near) - count)[len(near) - count]
-            found, near = found[reach], near[reach]
+    # One more than are kept, for each object is its own nearest.
+    similar = all_pairs_knn(matrix, NEIGHBOURS + 1, show_progress=False, num_threads=1).tocsr()
+    for row in np.flatnonzero(popular).tolist():
+        span = slice(similar.indptr[row], similar.indptr[row + 1])
+        others, values = similar.indices[span], similar.data[span]
+        other = (others != row) & (values > 0.0)
+        others, values = others[other], values[other]
         # By cosine, then by index: ties never depend on the order of the sparse product.
-        by_index = np.argsort(found)
-        found, near = found[by_index], near[by_index]
-        best = np.argsort(-near, kind="mergesort")[:count]
-        for k in range(len(best)):
-            neighbours[rows[i], k] = found[best[k]]
-            cosines[rows[i], k] = near[best[k]]
+        best = np.lexsort((others, -values))[:NEIGHBOURS]
+        neighbours[row, : len(best)] = others[best]
+        cosines[row, : len(best)] = values[best]
+    return ItemNeighbours(neighbours, cosines)
 
 
 def _bounded(users: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -167,8 +167,9 @@ def _clusters(
     size = vectors.shape[1]
     if not len(vectors):
         return np.zeros((0, size), np.float32), np.zeros(0, np.int64)
-    # Groups may be small: the warning about it would go to standard error.
-    means = faiss.Kmeans(size, count, niter=20, seed=seed + 1, min_points_per_centroid=1)
+    # Groups may be small: the warning about it would go to standard error. Of several starts the
+    # best is kept, for one may put two centres into the same group.
+    means = faiss.Kmeans(size, count, niter=20, nredo=5, seed=seed + 1, min_points_per_centroid=1)
     means.train(vectors)
     _, nearest = means.index.search(vectors, 1)
     return means.centroids.reshape(count, size), nearest[:, 0]

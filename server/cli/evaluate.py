@@ -25,6 +25,7 @@ from server.cli.options import (
     Recipe,
     ScratchDirectory,
     Seed,
+    compute_on,
 )
 from server.cli.output import print_json, progress_bars, stdout
 from server.cli.tables import show_report
@@ -124,6 +125,7 @@ def evaluate(
         return
     if data is None:
         raise _missing("--data", "name the directory of a log")
+    steps = replace(chosen.recipe, trainers=recipe)
     if what is What.LISTS:
         evaluate_lists(
             chosen,
@@ -131,11 +133,12 @@ def evaluate(
             log_format,
             cut=cut,
             baselines_only=baselines_only,
+            recipe=steps,
+            compute=compute_on(device),
             seed=seed,
             as_json=as_json,
         )
         return
-    steps = replace(chosen.recipe, trainers=recipe)
     with progress_bars() as report:
         log, evaluated = read_and_measure(
             chosen, data, log_format, steps, device, seed, scratch, content, report

@@ -238,10 +238,6 @@ class FakeEngine:
         self.calls.append("still_allowed")
         return self._allowed(user_id, object_ids, since_s)
 
-    def lengths_s(self, object_ids: Sequence[str]) -> NDArray[np.float64]:
-        """Nothing is said of any."""
-        return np.full(len(object_ids), np.nan)
-
     def why_not(self, request: RecommendRequest, object_ids: Sequence[str], now_s: float) -> WhyNot:
         """In the list, removed by the filter `taken`, or unknown to the catalogue."""
         slate = self.recommend(request, now_s)
@@ -264,6 +260,10 @@ class FakeEngine:
             removed = f"the filter {by!r} removed it"
             return Fate(object_id, Stage.FILTERED, removed, by, (by,), popular, score, 1)
         return Fate(object_id, Stage.UNKNOWN, "the catalogue lacks it")
+
+    def lengths_s(self, object_ids: Sequence[str]) -> NDArray[np.float64]:
+        """Nothing is said of any."""
+        return np.full(len(object_ids), np.nan)
 
     def _allowed(
         self, user_id: str, object_ids: Sequence[str], since_s: float
@@ -311,6 +311,10 @@ class FakeGenre:
 
     def warm_up(self) -> None:
         """Nothing to wait for."""
+
+    def tagged(self, tag: str) -> tuple[str, ...]:
+        """t01 rocks."""
+        return ("t01",) if tag == "rock" else ()
 
     def by_track(
         self, track_id: str, k: int, same_genre: bool, pool_ids: frozenset[str] | None

@@ -23,7 +23,14 @@ from core.log import INTERACTIONS, EventLog, Outcome
 from core.models import Compute
 from core.publish import evaluate_log, publish
 from core.readers import detect, read_log
-from core.requests import FeedbackEvent, RecommendRequest, ScoreRequest, UserRef
+from core.requests import (
+    FacetFilter,
+    FeedbackEvent,
+    Novelty,
+    RecommendRequest,
+    ScoreRequest,
+    UserRef,
+)
 from core.sampling import DAY_S
 from core.schema import Kind
 from core.testing_logs import UNHEARD_OF, random_content
@@ -421,7 +428,7 @@ def test_an_unknown_pool_is_refused_with_those_there_are(
 # Recommend
 
 
-def test_a_list_has_new_distinct_objects_by_falling_probability(
+def test_a_list_has_distinct_objects_by_falling_probability(
     engine: DomainEngine, log: EventLog, now_s: float
 ) -> None:
     user = user_of(log)
@@ -433,11 +440,49 @@ def test_a_list_has_new_distinct_objects_by_falling_probability(
     assert probabilities == sorted(probabilities, reverse=True)
     assert all(0 < p < 1 for p in probabilities)
     assert all(item.sources for item in slate.items)
+    assert slate.fallbacks == ()
+
+
+def test_a_list_is_of_what_the_user_never_had_or_had_where_that_is_asked(
+    engine: DomainEngine, log: EventLog, now_s: float
+) -> None:
+    user = user_of(log)
     rows = log.user_index == log.users.ids.index(user.id)
     met = {log.objects.ids[i] for i in log.object_index[rows].tolist()}
-    assert not met & set(ids)
-    assert slate.fallbacks == ()
-    assert {why for obj, why in slate.removed.items() if obj in met} == {"seen"}
+
+    def offered(novelty: Novelty) -> set[str]:
+        slate = engine.recommend(RecommendRequest(user, size=20, novelty=novelty), now_s)
+        return {item.object_id for item in slate.items}
+
+    assert offered(Novelty.NEW_ONLY)
+    assert not offered(Novelty.NEW_ONLY) & met
+    assert offered(Novelty.KNOWN_ONLY)
+    assert offered(Novelty.KNOWN_ONLY) <= met
+
+
+def test_facet_filters_hold_or_say_that_they_fall_back(
+    engine: DomainEngine, domain: Domain, log: EventLog, now_s: float
+) -> None:
+    facet = domain.schema.main_facet
+    value = next(str(value) for value in log.objects.columns[facet][log.object_index] if value)
+    wanted = (FacetFilter(facet, (value,)),)
+    matching = {
+        name
+        for name, of in zip(log.objects.ids, log.objects.columns[facet].tolist(), strict=True)
+        if of == value
+    }
+    strict = RecommendRequest(user_of(log), facet_filters=wanted, max_per_facet=0)
+    found = [item.object_id for item in engine.recommend(strict, now_s).items]
+    assert found
+    assert set(found) <= matching
+    slate = engine.recommend(replace(strict, fall_back=True), now_s)
+    assert [item.object_id for item in slate.items][: len(found)] == found
+    assert len(slate.items) > len(found)
+    assert any("facet filters" in told for told in slate.fallbacks)
+    nowhere = (*wanted, FacetFilter("weather", ("rain",)))
+    with pytest.raises(InvalidRequestError) as refused:
+        engine.recommend(replace(strict, facet_filters=nowhere, size=0), now_s)
+    assert [v.field for v in refused.value.violations] == ["facet_filters[1].field"]
 
 
 def test_the_probability_of_an_item_is_its_score(
@@ -553,7 +598,9 @@ def test_feedback_is_learnt_at_once(
     assert engine.still_allowed(user.id, ids, now_s + 1.0)[:2].tolist() == [True, False]
     assert engine.still_allowed("nobody", ids, 0.0).all()
     again = engine.recommend(RecommendRequest(user), now_s + 1)
-    assert not {first.object_id, second.object_id} & {item.object_id for item in again.items}
+    assert second.object_id not in {item.object_id for item in again.items}
+    new = engine.recommend(RecommendRequest(user, novelty=Novelty.NEW_ONLY), now_s + 1)
+    assert not {first.object_id, second.object_id} & {item.object_id for item in new.items}
 
 
 def test_feedback_makes_users_and_objects_known(
@@ -562,7 +609,8 @@ def test_feedback_makes_users_and_objects_known(
     assert engine.score(ScoreRequest(UserRef("u!"), ["o!"]), now_s).missing_ids == ("o!",)
     engine.apply(feedback(1, "u!", "o!", taken, now_s))
     assert engine.score(ScoreRequest(UserRef("u!"), ["o!"]), now_s).missing_ids == ()
-    slate = engine.recommend(RecommendRequest(UserRef("u!")), now_s + 1)
+    new = RecommendRequest(UserRef("u!"), novelty=Novelty.NEW_ONLY)
+    slate = engine.recommend(new, now_s + 1)
     assert slate.items
     assert "o!" not in {item.object_id for item in slate.items}
 

@@ -29,6 +29,7 @@ from encore_client import (
     EncoreClientError,
     FeedbackEvent,
     FeedbackReceipt,
+    ListMode,
     Outcome,
 )
 from server.store import open_store
@@ -228,6 +229,27 @@ def test_a_killed_server_loses_nothing_and_counts_nothing_twice(
             rows = stored(url)
             assert [told(event) for event in again] == [kept(row) for row in rows]
             assert_state_is(tiny_music, served, rows)
+
+
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def test_a_killed_server_keeps_its_queues_and_its_tokens(
+    tiny_music: TinyBundle, tmp_path: Path, database: str
+) -> None:
+    with database_of(database, tmp_path) as url:
+        user = tiny_music.users[0]
+        with encore_serve(tiny_music.root, url) as served:
+            whole = served.client.recommend(user, page_size=100)
+            first = served.client.recommend(user, page_size=5, list_mode=ListMode.QUEUE)
+            served.client.play(user, whole.items[0].object_id)
+            served.client.dislike(user, whole.items[6].object_id)
+            served.kill()
+        with encore_serve(tiny_music.root, url) as served:
+            again = served.client.recommend(user, page_size=5, list_mode=ListMode.QUEUE)
+            assert again.items == whole.items[1:6]
+            # The key that seals tokens is the database's, so those of before are known.
+            token = first.next_page_token
+            later = served.client.recommend(user, page_size=5, page_token=token)
+            assert later.items == (whole.items[5], *whole.items[7:11])
 
 
 def told(event: FeedbackEvent) -> tuple[str, str, str, dict[str, str]]:

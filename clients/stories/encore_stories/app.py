@@ -16,6 +16,7 @@ from starlette.routing import Route
 from encore_client import (
     AsyncEncoreClient,
     ClientOptions,
+    ConnectionOptions,
     FeedbackEvent,
     InvalidRequestError,
     Outcome,
@@ -40,8 +41,12 @@ class Backend:
         self, settings: Settings, wall_clock: Clock = time.time, clock: Clock = time.monotonic
     ) -> None:
         """Args: settings, epoch seconds for feedback, and seconds that never go back."""
-        # One quick second try: a restarted server is met by it, a dead one costs no more.
-        options = ClientOptions(retry=RetryPolicy(attempts=2, first_wait_s=0.05))
+        options = ClientOptions(
+            # One quick second try: a restarted server is met by it, a dead one costs no more.
+            retry=RetryPolicy(attempts=2, first_wait_s=0.05),
+            # The breaker spares a dead server already.
+            connection=ConnectionOptions(longest_reconnect_wait_s=1.0),
+        )
         self.encore = AsyncEncoreClient(settings.encore, domain=settings.domain, options=options)
         self.breaker = CircuitBreaker(settings.failures_to_open, settings.open_s, clock)
         self.soundtracks = Soundtracks(self.encore, self.breaker, settings, clock)

@@ -108,8 +108,11 @@ class Delivery:
         try:
             receipt = await self._encore.feedback(events, timeout_s=TIMEOUT_S)
         except InvalidRequestError as error:
+            # Bad events are rejected one by one: this is about the call, such as a domain that
+            # Encore does not serve yet. What users did must outlive that.
             self._breaker.succeeded()
-            return await self._send_apart(events, error)
+            log.error("feedback waits: %s", error)
+            return False
         except EncoreClientError as error:
             self._breaker.failed()
             log.warning("feedback waits: %s", error)
@@ -124,18 +127,6 @@ class Delivery:
                 # A clock of ours that runs ahead must lose nothing: so it counts as of now.
                 timeless.append(replace(event, occurred_at=None))
         return not timeless or await self._send(timeless)
-
-    async def _send_apart(
-        self, events: Sequence[FeedbackEvent], error: InvalidRequestError
-    ) -> bool:
-        """One event that spoils its batch must not hold up the others for ever."""
-        if len(events) == 1:
-            self._forget(events[0], str(error))
-            return True
-        for event in events:
-            if not await self._send([event]):
-                return False
-        return True
 
     def _forget(self, event: FeedbackEvent, reason: str) -> None:
         log.error("Encore refused %s: %s", event, reason)

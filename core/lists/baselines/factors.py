@@ -66,9 +66,9 @@ def _bpr(history: History) -> Callable[[Settings], Scorer]:
 ALS = Baseline(
     "ALS",
     {
-        "factors": (16.0, 64.0, 128.0),
-        "regularization": (0.01, 1.0, 10.0),
-        "alpha": (1.0, 5.0, 20.0),
+        "factors": (32.0, 64.0, 128.0),
+        "regularization": (1.0, 10.0, 50.0),
+        "alpha": (0.3, 1.0, 5.0),
         "taken": ("binary", "log", "counts"),
     },
     _als,
@@ -76,10 +76,10 @@ ALS = Baseline(
 BPR = Baseline(
     "BPR",
     {
-        "factors": (32.0, 64.0, 128.0),
-        "learning_rate": (0.02, 0.05, 0.1),
-        "regularization": (0.001, 0.01, 0.05),
-        "epochs": (30.0, 60.0, 120.0),
+        "factors": (16.0, 32.0, 64.0),
+        "learning_rate": (0.005, 0.01, 0.02),
+        "regularization": (0.01, 0.03, 0.1),
+        "epochs": (5.0, 15.0, 40.0),
     },
     _bpr,
 )

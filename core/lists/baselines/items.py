@@ -144,7 +144,7 @@ def _as_shares(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 TAKEN: tuple[Setting, ...] = ("binary", "log", "counts", 20.0, 5.0, 2.0, 1.0)
 ITEM_GRID: dict[str, tuple[Setting, ...]] = {
     "similar_by": ("counts", "binary"),
-    "neighbours": (20.0, 50.0, 100.0),
+    "neighbours": (2.0, 5.0, 10.0, 20.0, 50.0, 100.0),
     "taken": TAKEN,
 }
 COSINE = Baseline("item-item cosine", ITEM_GRID, partial(_items, weigh=lambda _: cosine))
@@ -162,7 +162,7 @@ BLEND = Baseline(
         "items": (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7),
         **FADED_GRID,
         "similarity": ("cosine", "tf-idf"),
-        "neighbours": (20.0, 50.0, 100.0),
+        "neighbours": (5.0, 20.0, 100.0),
     },
     _blend,
 )

@@ -73,25 +73,32 @@ def _greedy(
         places: how many to pick, at most n.
     """
     n = len(relevance)
-    likeness = np.zeros(n)  # of each candidate and the most like of those picked
-    left = np.ones(n, np.bool_)
+    likeness = np.zeros(n)  # of each candidate and the most like of those it was compared with
+    compared = np.zeros(n, np.int64)  # with how many of those picked
+    gains = (1.0 - diversity) * relevance
     picked = np.empty(places, np.intp)
-    first = 0  # everything before it is picked
+    first, end = 0, 0  # all before `first` are picked; `end` is the end of its tier
     for place in range(places):
-        while not left[first]:
+        while np.isneginf(gains[first]):
             first += 1
-        best, best_gain = -1, -np.inf
-        for i in range(first, n):
-            if tiers[i] != tiers[first]:
+        while end < n and (end <= first or tiers[end] == tiers[first]):
+            end += 1
+        while True:
+            best = first
+            for i in range(first + 1, end):
+                if gains[i] > gains[best]:
+                    best = i
+            # Likeness only grows: a gain from before the latest picks is a bound, so whoever leads
+            # with an up-to-date one has won, and most candidates are compared with few.
+            if compared[best] == place:
                 break
-            gain = (1.0 - diversity) * relevance[i] - diversity * likeness[i]
-            if left[i] and gain > best_gain:
-                best, best_gain = i, gain
+            for k in range(compared[best], place):
+                alike = _likeness(picked[k], best, vectors, values, facets)
+                likeness[best] = max(likeness[best], alike)
+            compared[best] = place
+            gains[best] = (1.0 - diversity) * relevance[best] - diversity * likeness[best]
         picked[place] = best
-        left[best] = False
-        for i in range(first, n):
-            if left[i]:
-                likeness[i] = max(likeness[i], _likeness(best, i, vectors, values, facets))
+        gains[best] = -np.inf
     return picked
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from starlette.applications import Starlette
 from encore_client import NO_RETRIES, ClientOptions, EncoreClient
 from encore_stories import Settings, create_app
 from server.store import open_store
-from server.testing import ManualClock, RunningServer, in_loop
+from server.testing import PATIENCE_S, ManualClock, RunningServer, in_loop
 from server.testing.bundles import TinyBundle, serving_bundles
 
 DAY_S = 86_400.0
@@ -89,6 +90,16 @@ class Backend:
         """Try now what the rounds would try later."""
         delivered: bool = in_loop(self.app.state.backend.delivery.deliver())
         return delivered
+
+    def deliver_at_last(self) -> None:
+        """Let the breaker try again and again, until the connection is there and nothing waits."""
+        deadline_s = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline_s:
+            self.clock.now_s += 6
+            if self.deliver():
+                return
+            time.sleep(0.05)
+        raise TimeoutError("feedback was never delivered")
 
 
 @pytest.fixture

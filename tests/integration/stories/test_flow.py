@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +119,7 @@ def test_the_flow_survives_encore(backend: Backend, encore: Encore) -> None:
 
     encore.start()
     assert not backend.deliver()  # the breaker is open still
-    backend.clock.now_s += 6
-    assert backend.deliver()
+    backend.deliver_at_last()
     expected = [
         ("ann", pick, "like"),
         ("bob", tracks(fallback)[0], "skip"),
@@ -150,6 +150,19 @@ def test_an_encore_that_never_answers_is_left_alone(encore: Encore, tmp_path: Pa
         assert backend.health()["encore"] == "open"
         assert backend.tell("s1", user="ann", track_id="t1", action="like").status_code == 202
         assert backend.health()["waiting"] == 1
+
+
+def test_feedback_waits_while_encore_does_not_serve_the_domain(
+    encore: Encore, settings: Settings
+) -> None:
+    elsewhere = replace(settings, domain="films")
+    with running_backend(elsewhere, encore.clock) as backend:
+        answer = backend.tell("s1", user="ann", track_id="t1", action="like")
+        assert (answer.status_code, answer.json()["status"]) == (202, "queued")
+        assert backend.health()["waiting"] == 1
+    with running_backend(settings, encore.clock) as backend:
+        assert backend.deliver()
+    assert encore.stored() == [("ann", "t1", "like")]
 
 
 def test_many_who_look_at_a_story_at_once_ask_encore_once(backend: Backend) -> None:

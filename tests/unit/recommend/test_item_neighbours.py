@@ -106,15 +106,6 @@ def test_of_a_long_history_a_bounded_part_counts(monkeypatch: pytest.MonkeyPatch
         assert len(index.of(obj)[0]) == 2
 
 
-def test_large_catalogues_are_worked_off_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    met = np.random.default_rng(0).random((12, 20)) < 0.4
-    whole = build_item_neighbours(state_of(met).arrays)
-    monkeypatch.setattr(item_neighbours, "_BLOCK", 3)
-    parts = build_item_neighbours(state_of(met).arrays)
-    assert np.array_equal(whole.neighbours, parts.neighbours)
-    assert np.array_equal(whole.cosines, parts.cosines)
-
-
 def test_later_objects_have_no_neighbours() -> None:
     index = build_item_neighbours(state_of(np.ones((3, 3), bool)).arrays)
     for obj in (len(index.neighbours), len(index.neighbours) + 100):

@@ -20,7 +20,8 @@ from core.state.state import Event, State
 from core.testing_logs import new_state
 
 Asked = Callable[..., Query]
-SOURCES = (Popular(half_life=1), ItemToItem(), LatentNearest(), ContentNearest())
+POPULAR = Popular(half_life=1, half_lives=2)
+SOURCES = (POPULAR, ItemToItem(), LatentNearest(), ContentNearest())
 HOUR_S = 3600.0
 
 
@@ -43,7 +44,7 @@ def test_the_best_are_the_highest_allowed_scores_with_ties_by_index_and_never_no
 
 def test_popular_ranks_by_users_of_late(asked: Asked) -> None:
     # a2 and b2 have two users each, those of b2 came later.
-    assert named(asked("ann"), Popular(half_life=1)) == ["a1", "b1", "b2", "a2", "a3"]
+    assert named(asked("ann"), POPULAR) == ["a1", "b1", "b2", "a2", "a3"]
 
 
 def test_popular_forgets_what_was_popular_long_ago(state: State, asked: Asked) -> None:
@@ -53,7 +54,7 @@ def test_popular_forgets_what_was_popular_long_ago(state: State, asked: Asked) -
     query = asked("ann", now_s=moment + 5)
     assert named(query, Popular(half_life=0))[0] == "a3"  # fades within an hour
     # Within a day: four events of 20 hours ago still weigh more than half each.
-    assert named(query, Popular(half_life=1))[:2] == ["a3", "a1"]
+    assert named(query, POPULAR)[:2] == ["a3", "a1"]
 
 
 def test_item_to_item_adds_up_the_faded_cosines_of_the_latest_objects(asked: Asked) -> None:
@@ -90,7 +91,7 @@ def test_latent_nearest_finds_the_other_half_of_an_inseparable_pair() -> None:
         10.0,
         None,
     )
-    objects = LatentNearest().propose(query, 2).objects
+    objects = LatentNearest(popularity=0.0).propose(query, 2).objects
     assert {state.objects.string(obj) for obj in objects.tolist()} == {"y1", "y2"}
 
 
@@ -98,7 +99,7 @@ def test_latent_nearest_is_the_order_of_the_dot_products(state: State, asked: As
     arrays = state.arrays
     for user in ("ann", "bob", "eva"):
         scores = arrays.objects.vector @ arrays.users.vector[state.users.get(user)]
-        objects = LatentNearest().propose(asked(user), 100).objects
+        objects = LatentNearest(popularity=0.0).propose(asked(user), 100).objects
         assert (np.diff(scores[objects]) <= 0).all()
         assert sorted(objects.tolist()) == [1, 2, 3, 4, 5]  # n1 has no vector
 
@@ -133,7 +134,7 @@ def test_every_proposal_has_its_reason(source: Source, asked: Asked) -> None:
 
 def test_a_new_user_gets_what_is_popular_and_nothing_else(asked: Asked) -> None:
     query = asked("nobody has heard of me")
-    assert named(query, Popular(half_life=1))[0] == "a1"
+    assert named(query, POPULAR)[0] == "a1"
     assert named(query, ItemToItem()) == []
     assert named(query, LatentNearest()) == []
 
@@ -146,7 +147,7 @@ def test_an_object_that_came_after_the_index_does_no_harm(state: State, asked: A
     for source in SOURCES:
         assert all(name in state.objects for name in named(query, source))
     assert named(query, ItemToItem()) == []  # the latest 20 are all unknown to the index
-    assert "later99" in named(query, Popular(half_life=1), limit=200)
+    assert "later99" in named(query, POPULAR, limit=200)
 
 
 DEGREES = {"0": 0.0, "10": 10.0, "30": 30.0, "90": 90.0, "180": 180.0, "-100": -100.0}

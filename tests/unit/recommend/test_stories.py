@@ -30,6 +30,7 @@ from core.recommend.stories import (
 )
 from core.requests import FacetFilter, Novelty, RecommendRequest, Slate, Story, UserRef
 from core.retrieval.index import fit_retrieval
+from core.state.arrays import RECENT
 from core.state.state import NOBODY, State
 from core.testing_logs import new_state
 
@@ -193,9 +194,10 @@ def test_learned_quotas_never_lie_above_the_limit_of_stories(
     stories: Stories, asked: Asked
 ) -> None:
     query = asked("s", "rock")
-    assert asked_of(query, "popular", stories.stages, {"popular": 200}) == STORY_SOURCE_LIMIT
-    assert asked_of(query, "popular", stories.stages, {"popular": 7}) == 7
-    assert asked_of(query, "story", stories.stages, {"popular": 7}) == STORY_SOURCE_LIMIT
+    most = STORY_SOURCE_LIMIT + RECENT  # what the filters may take is asked for in addition
+    assert asked_of(query, "popular", stories.stages, {"popular": 200}) == most
+    assert asked_of(query, "popular", stories.stages, {"popular": 7}) == 7 + RECENT
+    assert asked_of(query, "story", stories.stages, {"popular": 7}) == most
 
 
 def test_the_pick_and_its_runners_up_are_of_the_pool_and_of_different_artists(
