@@ -98,7 +98,14 @@ def list_collector(domain: Domain, log: EventLog, recipe: Recipe, *, seed: int) 
     def raise_it(source: str, error: Exception) -> None:
         raise RuntimeError(f"source {source} failed on the log: {error}") from error
 
-    return ListCollector(log, domain.stages, LISTS[recipe.trainers], seed=seed, report=raise_it)
+    return ListCollector(
+        log,
+        domain.stages,
+        LISTS[recipe.trainers],
+        horizon_s=recipe.horizon_of_lists_s(log.label_rule),
+        seed=seed,
+        report=raise_it,
+    )
 
 
 def rank_task(
@@ -109,17 +116,17 @@ def rank_task(
     *,
     seed: int,
     progress: Progress | None = None,
-) -> FittedRank | None:
-    """The rank task of a log's lists; None where there are too few to learn from."""
+) -> FittedRank | str:
+    """The rank task of a log's lists, or why there is none: then Score's members rank."""
     if lists is None:
-        return None
+        return "no list of the past has matured: give a longer log"
     try:
         return fit_rank_task(
             lists, recipe, LISTS[recipe.trainers], RECIPES[recipe.trainers](compute),
             source_limit=domain.stages.source_limit, seed=seed, progress=progress,
         )  # fmt: skip
-    except NotEnoughDataError:
-        return None
+    except NotEnoughDataError as error:
+        return str(error)
 
 
 def publish(
@@ -171,7 +178,7 @@ def publish(
     rank = rank_task(
         domain, evaluated.lists, recipe, compute, seed=seed, progress=_of_publication(progress)
     )
-    if rank is not None:
+    if isinstance(rank, FittedRank):
         parts[RANK] = rank.task.save
     if genre is None and domain.genre is not None:
         genre = domain.genre.build(
@@ -195,7 +202,7 @@ def publish(
                 "iterations": dict(final.iterations),
                 "stacks": _stacks(final.ensemble),
             },
-            "rank": None if rank is None else rank.to_json(),
+            "rank": {"none": rank} if isinstance(rank, str) else rank.to_json(),
             "commit": commit,
             "libraries": {name: distribution_version(name) for name in LIBRARIES},
             "python": sys.version.split()[0],

@@ -24,7 +24,7 @@ from core.ensemble import Ensemble, Profile, fit_members, fit_stacks
 from core.errors import NotEnoughDataError
 from core.evaluation import Figures, auc, figures
 from core.examples import ExampleTable
-from core.log import UNKNOWN_LABEL, EventLog
+from core.log import UNKNOWN_LABEL, EventLog, LabelRule
 from core.mapped import pieces
 from core.models.base import Progress, Trainers
 from core.state.columns import FeatureBatch
@@ -49,6 +49,14 @@ class Recipe:
     """Part before it: choices are made on it."""
     min_rows: int = 200
     """Fewest rows of a block."""
+    list_horizon_s: float | None = None
+    """Lists are ranked by what users take within this time, on their own clocks; None, or a log
+    whose labels mature sooner, takes the label rule's horizon."""
+
+    def horizon_of_lists_s(self, rule: LabelRule) -> float:
+        """Seconds within which what a user takes counts for a list, on a log of this label rule."""
+        given = self.list_horizon_s
+        return rule.horizon_s if given is None else min(given, rule.horizon_s)
 
     @property
     def test_start(self) -> float:
@@ -109,11 +117,16 @@ def cut_blocks(table: ExampleTable, until: float, recipe: Recipe) -> Blocks:
         [1.0 - recipe.stack_share - recipe.tune_share, 1.0 - recipe.stack_share],
     )
 
-    def before(start: float) -> NDArray[np.bool_]:
-        earlier: NDArray[np.bool_] = usable & (place < start) & (matures <= start)
-        return earlier
-
     stack = usable & (place >= stack_start)
+    if (earlier := place[usable & ~stack]).size:
+        # Lists of one moment share their place: none is cut, and the stack may hold all of the
+        # last one. Then those of the moment before it are the tune block.
+        tune_start = min(tune_start, earlier.max())
+
+    def before(start: float) -> NDArray[np.bool_]:
+        known: NDArray[np.bool_] = usable & (place < start) & (matures <= start)
+        return known
+
     blocks = Blocks(
         train=before(tune_start),
         tune=usable & (place >= tune_start) & ~stack,

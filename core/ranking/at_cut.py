@@ -34,7 +34,12 @@ def pipeline_at_cut(
     history = history_log(task)
     state = State(domain.schema, history.label_rule.horizon_s, domain.tie_rule)
     collector = ListCollector(
-        history, domain.stages, LISTS[recipe.trainers], seed=seed, report=fail
+        history,
+        domain.stages,
+        LISTS[recipe.trainers],
+        horizon_s=recipe.horizon_of_lists_s(history.label_rule),
+        seed=seed,
+        report=fail,
     )
     replay_observed(
         history, state, collector, base_share=recipe.base_share, seed=seed, progress=progress

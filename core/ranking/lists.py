@@ -45,8 +45,8 @@ class ListTable:
 class ListCollector:
     """An observer of a replay that makes lists at past moments, as a server would have then.
 
-    The label of a candidate is whether the user took it within the label rule's horizon, which has
-    passed when the log ends.
+    The label of a candidate is whether the user took it within the horizon, on their own clock,
+    which has passed when the log ends.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class ListCollector:
         stages: Stages,
         settings: ListSettings,
         *,
+        horizon_s: float,
         seed: int,
         report: Report,
     ) -> None:
@@ -64,7 +65,7 @@ class ListCollector:
         self._seed = seed
         self._report = report
         self._futures = Futures.of(log)
-        self._horizon_s = log.label_rule.horizon_s
+        self._horizon_s = horizon_s
         self._sources = tuple(source.name for source in stages.sources)
         self._of_log: NDArray[np.int32] | None = None
         self._state_columns: Columns | None = None

@@ -11,7 +11,10 @@ class ListSettings:
     """How many lists are made, and what is kept of them."""
 
     moments: int = 8
-    """Moments at which lists are made; what sources look up is fitted anew at each."""
+    """Moments at which lists are made; what sources look up is fitted anew at each.
+
+    Where they are few, the last is the stack block and the one before it the tune block; lists
+    before that must have matured by then."""
     lists: int = 8000
     """Lists at most, over all moments."""
     explore_share: float = 0.4
@@ -25,6 +28,6 @@ class ListSettings:
 LISTS: Mapping[str, ListSettings] = {
     "standard": ListSettings(),
     "quick": ListSettings(moments=4, lists=1600, proposals=400),
-    "tiny": ListSettings(moments=3, lists=240, negative_share=0.3, proposals=200),
+    "tiny": ListSettings(moments=5, lists=200, negative_share=0.2, proposals=200),
 }
 """By the name of the member settings that go with them."""

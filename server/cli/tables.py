@@ -48,6 +48,16 @@ def show_report(report: Mapping[str, Any]) -> None:
         stdout.print(f"stack {profile}: {weights}, intercept {intercept:.3f}", highlight=False)
 
 
+def show_rank(rank: Mapping[str, Any]) -> None:
+    """Print what a manifest says of the rank task, or why the bundle has none."""
+    if "none" in rank:
+        said = f"no rank task, so lists are ranked as Score does: {rank['none']}"
+    else:
+        blocks = ", ".join(f"{name} {rows:,}" for name, rows in rank["blocks"].items())
+        said = f"rank task of {rank['lists']:,} lists of the past; rows of each fit: {blocks}"
+    stdout.print(said, markup=False, highlight=False)
+
+
 ROWS = (
     ("ROC-AUC", "roc_auc"),
     ("PR-AUC", "pr_auc"),

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from core.bundle import read_manifest
 from core.content_file import read_content
 from core.domain import Domain, StoredGenre
 from core.errors import FieldViolation, InvalidRequestError
@@ -34,7 +35,7 @@ from server.cli.options import (
 )
 from server.cli.options import Recipe as RecipeName
 from server.cli.output import Report, print_json, progress_bars, stdout
-from server.cli.tables import show_report
+from server.cli.tables import show_rank, show_report
 
 
 def read_and_measure(
@@ -115,8 +116,10 @@ def train(
             progress=report,
         )
     measured = report_of(chosen, log, evaluated, steps, seed=seed)
+    rank = read_manifest(directory).content["rank"]
     if as_json:
-        print_json({"bundle": str(directory), **measured})
+        print_json({"bundle": str(directory), **measured, "rank": rank})
     else:
         show_report(measured)
+        show_rank(rank)
         stdout.print(f"published {directory}", highlight=False)

@@ -107,6 +107,8 @@ def test_train_publishes_a_bundle_and_reports_what_it_measured(
     assert manifest["evaluation"] == content["evaluation"]
     assert manifest["recipe"]["trainers"] == "tiny"
     assert manifest["data"] == content["data"]
+    assert manifest["rank"] == content["rank"]
+    assert manifest["rank"]["lists"] > 0
 
 
 def test_train_says_where_the_bundle_is_and_shows_the_figures(
@@ -118,6 +120,7 @@ def test_train_says_where_the_bundle_is_and_shows_the_figures(
     assert "ROC-AUC" in said
     assert "scored once" in said
     assert "rows of each fit: train" in said
+    assert "lists of the past" in said
     version = next((tmp_path / "shopping").iterdir()).name
     assert version in said.replace(" ", "")
 

@@ -151,7 +151,13 @@ class ScriptedServer(RecommenderServiceServicer, AdminServiceServicer):
             request_id=request.request_id,
         )
         answer.items.add(
-            object_id=f"o{page}", probability=1 / page, rank=page, sources=["past"], reasons=["r"]
+            object_id=f"o{page}",
+            probability=1 / page,
+            rank=page,
+            sources=["past"],
+            reasons=["r"],
+            propensity=0.25,
+            explored=True,
         )
         return answer
 

@@ -106,7 +106,7 @@ def test_every_method_has_a_deadline_of_its_own(call: Call, server: ScriptedServ
 
 def test_recommend_returns_a_page_best_first(call: Call) -> None:
     page = call("recommend", "u", page_size=1)
-    assert page.items == (RecommendedItem("o1", 1.0, 1, ("past",), ("r",)),)
+    assert page.items == (RecommendedItem("o1", 1.0, 1, ("past",), ("r",), 0.25, explored=True),)
     assert (page.recommendation_id, page.next_page_token) == ("rec-1", "2")
     assert page.fallbacks == ("queue: empty",)
 

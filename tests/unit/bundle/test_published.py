@@ -17,7 +17,7 @@ from core.bundle import MANIFEST, read_manifest
 from core.engine import DomainEngine, LoadedBundle, load_bundle
 from core.errors import BundleError
 from core.log import EventLog, Outcome
-from core.publish import Evaluated, publish, report_of
+from core.publish import Evaluated, publish, rank_task, report_of
 from core.requests import FeedbackEvent, RecommendRequest, ScoreRequest, UserRef
 from core.state.arrays import HEAPED
 from core.testing_domain import ONE_THREAD, SMALL_DOMAIN, publish_small, small_log
@@ -111,6 +111,51 @@ def test_the_manifest_carries_the_evaluation_and_says_what_was_refitted(
     assert content["data"]["last_time_s"] == log.time_s[-1]
     assert content["seed"] == 0
     assert content["libraries"]["numpy"] == np.__version__
+
+
+def test_the_manifest_says_what_the_rank_task_learned_from(published: Published) -> None:
+    directory, _, evaluated = published
+    told = read_manifest(directory).content["rank"]
+    assert evaluated.lists is not None
+    assert told["lists"] == evaluated.lists.list_index[-1] + 1
+    assert told["blocks"]["refit"] == len(evaluated.lists.examples)
+    assert min(told["blocks"].values()) >= SMALL_DOMAIN.recipe.min_rows
+    assert (directory / "tasks" / "rank").is_dir()
+
+
+def test_a_log_without_lists_of_the_past_is_published_without_a_rank_task_and_says_why(
+    published: Published, tmp_path: Path
+) -> None:
+    _, log, evaluated = published
+    directory = publish(
+        SMALL_DOMAIN,
+        log,
+        replace(evaluated, lists=None),
+        SMALL_DOMAIN.recipe,
+        ONE_THREAD,
+        root=tmp_path,
+        version="v2",
+        published_at_s=float(log.time_s[-1]),
+        commit="",
+        seed=0,
+    )
+    told = read_manifest(directory).content["rank"]
+    assert told == {"none": "no list of the past has matured: give a longer log"}
+    bundle = load_bundle(directory, SMALL_DOMAIN)
+    assert bundle.rank is None
+    slate = DomainEngine(SMALL_DOMAIN, bundle).recommend(
+        RecommendRequest(UserRef(log.users.ids[0])), float(log.time_s[-1])
+    )
+    assert "no rank task in this bundle: ranked as Score does" in slate.fallbacks
+
+
+def test_too_few_candidates_for_a_rank_task_are_counted(published: Published) -> None:
+    evaluated = published[2]
+    demanding = replace(SMALL_DOMAIN.recipe, min_rows=10**6)
+    why = rank_task(SMALL_DOMAIN, evaluated.lists, demanding, ONE_THREAD, seed=0)
+    assert isinstance(why, str)
+    assert "too few matured examples" in why
+    assert "at least 1000000" in why
 
 
 def test_the_published_state_stands_at_the_end_of_the_log_with_its_open_labels(

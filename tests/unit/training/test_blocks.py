@@ -159,6 +159,16 @@ def test_shares_are_of_the_usable_rows_and_the_gap_of_open_labels_is_left_out() 
     }
 
 
+def test_lists_of_one_moment_are_never_cut_the_last_are_the_stack_those_before_it_tune() -> None:
+    position = np.repeat([0.2, 0.4, 0.6, 0.8], 25)
+    blocks = cut_blocks(table_of(position, position + 0.15), 1.0, Recipe(min_rows=1))
+    assert np.unique(position[blocks.stack]).tolist() == [0.8]
+    assert np.unique(position[blocks.tune]).tolist() == [0.6]
+    assert np.unique(position[blocks.before_stack]).tolist() == [0.2, 0.4, 0.6]
+    assert np.unique(position[blocks.train]).tolist() == [0.2, 0.4]
+    assert blocks.all.all()
+
+
 def test_too_short_blocks_are_named_with_their_rows() -> None:
     position = np.arange(100) / 100
     table = table_of(position, position + 0.105)
