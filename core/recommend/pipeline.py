@@ -44,7 +44,8 @@ def gather(
 ) -> Candidates:
     """Run the sources, or take the candidates that the request names.
 
-    `quotas` say how many proposals of each source count, the stages' limit where they do not.
+    `quotas` say how many proposals of each source count, at most the stages' limit, which is for
+    sources that they do not name.
 
     Sources fail open: one that raises or breaks its contract is left out, reported and named among
     the fallbacks.
@@ -95,7 +96,9 @@ def asked_of(
 
 
 def _limit(source: str, stages: Stages, quotas: Mapping[str, int] | None) -> int:
-    return stages.source_limit if quotas is None else quotas.get(source, stages.source_limit)
+    if quotas is None:
+        return stages.source_limit
+    return min(quotas.get(source, stages.source_limit), stages.source_limit)
 
 
 def apply_filters(query: Query, stages: Stages, candidates: Candidates) -> None:
