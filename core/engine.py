@@ -25,6 +25,7 @@ from core.ranking.task import RankTask
 from core.recommend.allowed import allowed_objects
 from core.recommend.candidate_features import candidate_batch, rank_columns
 from core.recommend.contracts import Query, Stages
+from core.recommend.pipeline import Candidates
 from core.recommend.shortlist import shortlist
 from core.recommend.slate import rank
 from core.recommend.stories import Stories
@@ -91,6 +92,20 @@ def _compile_write_side(domain: Domain) -> None:
         state.update(Event("warm-up", "warm-up", outcome, 0.0))
 
 
+@dataclass(frozen=True)
+class _ListAsked:
+    """A Recommend whose fields were checked, with all that is decided before the state is read."""
+
+    request: RecommendRequest
+    profile: Profile
+    attributes: Mapping[str, str | float]
+    stages: Stages
+    stories: Stories | None
+    """None when it is not for a story."""
+    quotas: Mapping[str, int] | None
+    """How many proposals of each source are ranked; None for the stages' limit."""
+
+
 class DomainEngine:
     """Implements `core.requests.Engine` over a loaded bundle.
 
@@ -110,15 +125,15 @@ class DomainEngine:
         self._columns = bundle.manifest.columns(domain.schema)
         self._watermark = bundle.manifest.watermark
         self._offset_s = bundle.manifest.clock_offset_s
-        self._stories: Stories | None = None
-        if domain.stories is not None:
-            by_sound = bundle.genre.tagged if bundle.genre else None
-            self._stories = Stories(domain.stories, domain.stages, bundle.state, by_sound)
         self._report = report or (lambda *_: None)
         self._lock = RLock()
         self._holders = 0
         self._ceiling_s = math.inf
         """Reads advance the state no further than this; infinite while nobody holds the clock."""
+        self._stories: Stories | None = None
+        if domain.stories is not None:
+            by_sound = bundle.genre.tagged if bundle.genre else None
+            self._stories = Stories(domain.stories, domain.stages, bundle.state, by_sound)
 
     @property
     def domain(self) -> str:
@@ -211,56 +226,58 @@ class DomainEngine:
 
         For size 0 the fields are checked and nothing is ranked.
         """
-        profile = self._profile(request.profile)
-        unknown = [*self._pool_violations(request.pool), *self._facet_violations(request)]
-        attributes = self._checked(request.user, request.context, unknown)
-        request, stages, quotas = self._staged(request)
+        asked = self._asked(request)
         if request.size == 0:
             return Slate((), (), {})
         with self._lock:
-            self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
-            query = self._query(request, now_s)
-            candidates = shortlist(query, stages, self._report, quotas)
-            if request.story is not None and self._stories is not None:
-                candidates.fallbacks += self._stories.fallbacks(query, candidates)
-            if self._bundle.rank is None:
-                candidates.fallbacks.append("no rank task in this bundle: ranked as Score does")
-            batch = self._ranking_batch(query, candidates.objects, now_s, attributes)
-        probabilities = self._predict(self._ranker, batch, profile).probabilities
+            query, candidates = self._shortlisted(asked, now_s)
+            batch = self._ranking_batch(query, candidates.objects, now_s, asked.attributes)
+        probabilities = self._predict(self._ranker, batch, asked.profile).probabilities
         with self._lock:
-            return rank(query, stages.rerankers, candidates, probabilities)
+            return rank(query, asked.stages.rerankers, candidates, probabilities)
 
     def why_not(self, request: RecommendRequest, object_ids: Sequence[str], now_s: float) -> WhyNot:
         """Where each of these objects leaves the list that `recommend` would answer, and why."""
-        profile = self._profile(request.profile)
-        unknown = [*self._pool_violations(request.pool), *self._facet_violations(request)]
-        attributes = self._checked(request.user, request.context, unknown)
-        request, stages, quotas = self._staged(request)
+        asked = self._asked(request)
+        stages = asked.stages
         with self._lock:
-            self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
-            query = self._query(request, now_s)
-            candidates = shortlist(query, stages, self._report, quotas)
+            query, candidates = self._shortlisted(asked, now_s)
             trace = Trace.of(query, stages, candidates, object_ids)
             objects = np.concatenate([trace.scored, trace.others])
-            batch = self._ranking_batch(query, objects, now_s, attributes)
-        probabilities = self._predict(self._ranker, batch, profile).probabilities
+            batch = self._ranking_batch(query, objects, now_s, asked.attributes)
+        probabilities = self._predict(self._ranker, batch, asked.profile).probabilities
         with self._lock:
             slate = rank(query, stages.rerankers, candidates, probabilities[: len(trace.scored)])
             return trace.told(slate, probabilities)
 
-    def _staged(
-        self, request: RecommendRequest
-    ) -> tuple[RecommendRequest, Stages, Mapping[str, int] | None]:
-        """The request as its kind of list draws, the stages of that kind, and the quotas.
-
-        Quotas say how many proposals of each source are ranked; None for the stages' limit.
-        """
+    def _asked(self, request: RecommendRequest) -> _ListAsked:
+        profile = self._profile(request.profile)
+        unknown = [*self._pool_violations(request.pool), *self._facet_violations(request)]
+        attributes = self._checked(request.user, request.context, unknown)
+        stages, stories, rank_task = self._domain.stages, None, self._bundle.rank
         if request.story is not None:
             stories = self._stories_or_refuse()
-            return stories.with_pool(request), stories.stages, None
-        rank_task = self._bundle.rank
+            request, stages = stories.with_pool(request), stories.stages
         quotas = None if rank_task is None else rank_task.quotas_of(request)
-        return request, self._domain.stages, quotas
+        return _ListAsked(request, profile, attributes, stages, stories, quotas)
+
+    def _shortlisted(self, asked: _ListAsked, now_s: float) -> tuple[Query, Candidates]:
+        """What is to be scored, as of now; the lock is held."""
+        self._state.advance(min(self._on_log_clock(now_s), self._ceiling_s))
+        query = self._query(asked, now_s)
+        candidates = shortlist(query, asked.stages, self._report, asked.quotas)
+        if asked.stories is not None:
+            candidates.fallbacks += asked.stories.fallbacks(query, candidates)
+        if self._bundle.rank is None:
+            candidates.fallbacks.append("no rank task in this bundle: ranked as Score does")
+        return query, candidates
+
+    def _stories_or_refuse(self) -> Stories:
+        if self._stories is None:
+            raise CapabilityMissingError(
+                f"domain {self.domain!r} picks no soundtracks: its objects have no sound"
+            )
+        return self._stories
 
     def still_allowed(
         self, user_id: str, object_ids: Sequence[str], since_s: float
@@ -339,17 +356,9 @@ class DomainEngine:
         """
         return epoch_s - self._offset_s
 
-    def _stories_or_refuse(self) -> Stories:
-        if self._stories is None:
-            raise CapabilityMissingError(
-                f"domain {self.domain!r} picks no soundtracks: its objects have no sound"
-            )
-        return self._stories
-
-    def _query(self, request: RecommendRequest, now_s: float) -> Query:
-        time_s = self._on_log_clock(now_s)
+    def _query(self, asked: _ListAsked, now_s: float) -> Query:
+        request, stories, time_s = asked.request, asked.stories, self._on_log_clock(now_s)
         user = self._state.users.get(request.user.id)
-        pool = allowed_objects(self._state, request, user, facets=True)
         return Query(
             request=request,
             state=self._state,
@@ -357,8 +366,8 @@ class DomainEngine:
             user=user,
             now_s=time_s,
             user_now_s=time_s,
-            pool=pool,
-            preference=self._stories.preference(request, pool) if self._stories else None,
+            pool=allowed_objects(self._state, request, user, facets=True),
+            preference=None if stories is None else stories.preference(request, user),
         )
 
     def _pool_violations(self, pool: str) -> list[FieldViolation]:

@@ -315,8 +315,9 @@ class Engine(Protocol):
     ) -> NDArray[np.bool_]:
         """Which of a queue's items (n,) the user has not met since it was ranked, nor dislikes.
 
-        `since_s` is the moment of the ranking, on the server's clock. States keep meetings to the
-        second: one within the second before counts as since.
+        `since_s` is the moment of the ranking, on the server's clock; infinite where meetings do
+        not matter. States keep meetings to the second: one within the second before counts as
+        since.
         """
         ...
 

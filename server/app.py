@@ -88,7 +88,9 @@ def build_server(
         media = HttpMediaProvider(settings.media_url, log, media_options)
 
     score = ScoreHandler(serving, scoring, metrics)
-    rules = QueueRules(settings.queue_size, settings.queue_ttl_s, settings.queue_low)
+    rules = QueueRules(
+        settings.queue_size, settings.queue_ttl_s, settings.queue_low, settings.story_ttl_s
+    )
     queueing = Queueing(serving, scoring, database, queues, metrics, rules)
     regeneration = Regeneration(serving, scoring, database, queues, queueing, metrics, log)
     recommender = RecommenderServicer(
@@ -103,7 +105,6 @@ def build_server(
             metrics,
             queueing,
             regeneration,
-            settings.story_ttl_s,
         ),
         ExtrasHandler(serving, scoring, database, object_audio, media),
         GenreHandler(serving, scoring, listening),

@@ -73,7 +73,7 @@ LIST_MODES: Mapping[int, bool] = MappingProxyType(
         pb.LIST_MODE_QUEUE: True,
     }
 )
-"""List mode -> whether a first page may come from the stored queue."""
+"""List mode -> whether a first page may come from the stored queue; see `_is_from_queue`."""
 
 
 def score_request(request: pb.ScoreRequest) -> ScoreRequest:
@@ -156,10 +156,17 @@ def page_request(request: pb.RecommendRequest) -> PageRequest:
         ),
         size=request.page_size or DEFAULT_PAGE,
         token=request.page_token,
-        from_queue=LIST_MODES[request.list_mode],
+        from_queue=_is_from_queue(request),
         validate_only=request.validate_only,
         include_media=request.include_media,
     )
+
+
+def _is_from_queue(request: pb.RecommendRequest) -> bool:
+    """A story keeps its pick for a while, unless the caller wants a list that is ranked now."""
+    if request.list_mode == pb.LIST_MODE_UNSPECIFIED:
+        return request.HasField("story")
+    return LIST_MODES[request.list_mode]
 
 
 def page_response(page: PageAnswer, extras: Extras = NO_EXTRAS) -> pb.RecommendResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from secrets import randbits
@@ -44,10 +45,16 @@ class QueueRules:
     """Older queues answer no first page."""
     low: float
     """A queue of which a smaller share is left runs low."""
+    story_ttl_s: float
+    """Older queues of a story pick anew."""
 
 
 class Queueing:
-    """Ranks, finds and judges queues; who calls it stores them."""
+    """Ranks, finds and judges queues; who calls it stores them.
+
+    The queue of a story is how its pick stays for a while: what the user hears of it stays part of
+    it, and as long as anything is left it is neither too short nor ranked anew.
+    """
 
     def __init__(
         self,
@@ -108,30 +115,48 @@ class Queueing:
         )
 
     async def allowed(
-        self, engine: Engine, user_id: str, queue: QueueRecord, offset: int, deadline: Deadline
+        self,
+        engine: Engine,
+        request: RecommendRequest,
+        queue: QueueRecord,
+        offset: int,
+        deadline: Deadline,
     ) -> list[int]:
-        """The positions from `offset` on whose items were neither met since nor are disliked."""
+        """The positions from `offset` on whose items were neither met since nor are disliked.
+
+        What accompanies a story is met by that, so there only dislikes count.
+        """
         rest = [item.object_id for item in queue.items[offset:]]
+        since_s = queue.ranked_at_s if request.story is None else math.inf
         allowed = await self._scoring.run(
             "still_allowed",
             deadline,
-            lambda: engine.still_allowed(user_id, rest, queue.ranked_at_s),
+            lambda: engine.still_allowed(request.user.id, rest, since_s),
         )
         return [offset + int(place) for place in np.flatnonzero(allowed)]
 
-    def judged(self, engine: Engine, queue: QueueRecord | None) -> Origin:
+    def judged(
+        self, engine: Engine, request: RecommendRequest, queue: QueueRecord | None
+    ) -> Origin:
         """QUEUE if a first page may come from this queue, as far as its age and model tell."""
         if queue is None:
             return Origin.MISSING
         if queue.model_version != engine.model_version:
             return Origin.OTHER_MODEL
-        if self._serving.wall_s() - queue.created_at_s >= self._rules.ttl_s:
+        ttl_s = self._rules.ttl_s if request.story is None else self._rules.story_ttl_s
+        if self._serving.wall_s() - queue.created_at_s >= ttl_s:
             return Origin.TOO_OLD
         return Origin.QUEUE
 
-    def runs_low(self, queue: QueueRecord, left: int) -> bool:
+    def is_short(
+        self, request: RecommendRequest, queue: QueueRecord, left: int, page_size: int
+    ) -> bool:
+        """Whether a queue of which `left` items are allowed has too few for a first page."""
+        return not left or (request.story is None and left < min(page_size, len(queue.items)))
+
+    def runs_low(self, request: RecommendRequest, queue: QueueRecord, left: int) -> bool:
         """Whether a queue of which `left` items are allowed should be ranked anew soon."""
-        return left < self._rules.low * len(queue.items)
+        return request.story is None and left < self._rules.low * len(queue.items)
 
 
 def with_queued(request: RecommendRequest, last: QueueRecord | None) -> RecommendRequest:

@@ -71,7 +71,8 @@ class Settings(BaseSettings):
     """A stored queue of which a smaller share is left, since its items were taken or disliked, is
     ranked anew behind the answer; 0 waits until less than a page is left."""
     story_ttl_s: float = Field(default=300.0, ge=0)
-    """A story keeps its pick for a user so long, whatever happens; 0 picks anew each time."""
+    """A story keeps its pick for a user so long, unless they dislike it; 0 picks anew each
+    time."""
     media_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
     """Where titles, covers and preview links are asked for; empty: nobody knows any."""
     media_budget_s: float = Field(default=0.15, ge=0)

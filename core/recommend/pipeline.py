@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.recommend.contracts import Proposals, Query, Stages
-from core.state.arrays import DISLIKES, RECENT
+from core.state.arrays import DISLIKES, DISTINCT, RECENT
 from core.state.state import NOBODY
 
 BEYOND_LIMIT = "beyond the limit of its sources"
@@ -33,7 +33,7 @@ class Candidates:
     removed: dict[int, str] = field(default_factory=dict)
     """object -> the stage that removed it"""
     quotas: Mapping[str, int] | None = None
-    """How many proposals of each source counted, None for the stages' limit."""
+    """source -> how many of its proposals count, the stages' limit where it is not said"""
 
 
 def gather(
@@ -44,7 +44,8 @@ def gather(
 ) -> Candidates:
     """Run the sources, or take the candidates that the request names.
 
-    `quotas` say how many proposals of each source count, the stages' limit where they do not.
+    `quotas` say how many proposals of each source count, at most the stages' limit, which is for
+    sources that they do not name.
 
     Sources fail open: one that raises or breaks its contract is left out, reported and named among
     the fallbacks.
@@ -89,20 +90,18 @@ def asked_of(
     look no further than these. A source of limit 0 is not asked.
     """
     limit = _limit(source, stages, quotas)
-    disliked = query.state.arrays.users.counts[query.user, DISLIKES]
-    return limit and limit + len(query.request.exclude_ids) + math.ceil(disliked) + RECENT
+    of_user = query.state.arrays.users.counts[query.user]
+    may_fall = math.ceil(of_user[DISLIKES]) + min(int(of_user[DISTINCT]), RECENT)
+    return limit and limit + len(query.request.exclude_ids) + may_fall
 
 
 def _limit(source: str, stages: Stages, quotas: Mapping[str, int] | None) -> int:
-    return stages.source_limit if quotas is None else quotas.get(source, stages.source_limit)
+    if quotas is None:
+        return stages.source_limit
+    return min(quotas.get(source, stages.source_limit), stages.source_limit)
 
 
-def apply_filters(
-    query: Query,
-    stages: Stages,
-    candidates: Candidates,
-    quotas: Mapping[str, int] | None = None,
-) -> None:
+def apply_filters(query: Query, stages: Stages, candidates: Candidates) -> None:
     """Take out what any filter refuses, then what lies beyond a source's limit, remembering why.
 
     A filter that raises fails the call.
@@ -114,14 +113,21 @@ def apply_filters(
             candidates.removed[obj] = step.name
         candidates.objects = candidates.objects[keep]
     if candidates.proposed:
-        best = [
-            proposed[np.isin(proposed, candidates.objects)][: _limit(name, stages, quotas)]
-            for name, proposed in candidates.proposed.items()
-        ]
-        within = np.isin(candidates.objects, np.concatenate(best))
+        best = best_of(stages, candidates, candidates.proposed)
+        within = np.isin(candidates.objects, best)
         for obj in candidates.objects[~within].tolist():
             candidates.removed[obj] = BEYOND_LIMIT
         candidates.objects = candidates.objects[within]
+
+
+def best_of(stages: Stages, candidates: Candidates, sources: Iterable[str]) -> NDArray[np.int32]:
+    """What these sources propose within their limits, of what the filters leave; with repeats."""
+    best = [np.zeros(0, np.int32)]
+    for name in sources:
+        proposed = candidates.proposed[name]
+        left = proposed[np.isin(proposed, candidates.objects)]
+        best.append(left[: _limit(name, stages, candidates.quotas)])
+    return np.concatenate(best)
 
 
 def _check_proposals(query: Query, proposals: Proposals) -> None:

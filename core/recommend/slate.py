@@ -19,7 +19,8 @@ def rank(
 ) -> Slate:
     """Order by probability (ties by object index), rerank, cut to the size asked.
 
-    What only falls back comes after all that passes the facet filters, whatever its probability.
+    What only falls back comes after all that passes the facet filters, and among either of these
+    what carries fewer tags of the story after what carries more, whatever their probabilities.
     """
     check_length("scorer", len(probabilities), len(candidates.objects))
     finite = np.where(np.isfinite(probabilities), probabilities, -1.0)
@@ -57,9 +58,14 @@ def rank(
 
 
 def _tiers(query: Query, objects: NDArray[np.int32]) -> NDArray[np.int8]:
-    """(n,) 0 for what passes the facet filters, 1 for what only falls back."""
-    passes = passes_facets(query.state, query.request.facet_filters, objects)
-    return (~passes).astype(np.int8)
+    """(n,) from 0: what passes the facet filters, then what only falls back, by tags in each."""
+    falls_back = ~passes_facets(query.state, query.request.facet_filters, objects)
+    if query.preference is None:
+        return falls_back.astype(np.int8)
+    carried = query.preference[objects]
+    most = int(carried.max(initial=0))
+    tiers: NDArray[np.int8] = (falls_back * (most + 1) + most - carried).astype(np.int8)
+    return tiers
 
 
 def _picked_from(ranking: Ranking, picked: Picked) -> Ranking:

@@ -1,5 +1,7 @@
 """Stories: one fitting object with a sound, matched by tags first and ranked by score within.
 
+Tags are tiers of the slate, so all rerankers keep what carries more of them first.
+
 The order among objects of equal tags is by log-odds with a little noise that story and user alone
 decide: the same question gets the same pick, and stories do not all pick the same favourite.
 """
@@ -16,9 +18,18 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit
+from scipy.special import expit, logit
 
-from core.recommend.contracts import Picked, Proposals, Query, Ranking, Reranker, Source, Stages
+from core.recommend.allowed import allowed_objects
+from core.recommend.contracts import (
+    Picked,
+    Proposals,
+    Query,
+    Ranking,
+    Reranker,
+    Source,
+    Stages,
+)
 from core.recommend.pipeline import Candidates
 from core.requests import RecommendRequest, Story
 from core.state.state import State
@@ -72,7 +83,10 @@ class AmongTagged:
         """Nothing where no tags were given."""
         if query.preference is None:
             return Proposals(np.zeros(0, np.int32))
-        return self.source.propose(replace(query, pool=query.preference > 0), limit)
+        tagged = query.preference > 0
+        if query.pool is not None:
+            tagged &= query.pool
+        return self.source.propose(replace(query, pool=tagged), limit)
 
 
 @dataclass(frozen=True)
@@ -102,17 +116,17 @@ class DrawnForStory:
 
 @dataclass(frozen=True)
 class StoryOrder:
-    """More tags of the story first; within, log-odds with noise of story and user."""
+    """Within a tier, by log-odds with noise of story and user: no chance, so nothing is drawn."""
 
     name: str = "story_order"
 
     def pick(self, query: Query, ranking: Ranking) -> Picked:
-        """All positions, in the new order; whatever order they come in, it is the same."""
-        objects = ranking.objects
+        """All candidates; whatever order they come in within a tier, the new one is the same."""
         odds = logit(np.clip(ranking.utilities, NEAR_CERTAIN, 1 - NEAR_CERTAIN))
-        gumbel = -np.log(-np.log(draw(query, objects)))
-        carried = np.zeros(len(objects)) if query.preference is None else query.preference[objects]
-        return Picked(np.lexsort((objects, -(odds + SPREAD * gumbel), -carried, ranking.tiers)))
+        gumbel = -np.log(-np.log(draw(query, ranking.objects)))
+        noisy = odds + SPREAD * gumbel
+        order = np.lexsort((ranking.objects, -noisy, ranking.tiers))
+        return Picked(order, expit(noisy[order]))
 
 
 def draw(query: Query, objects: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -157,14 +171,12 @@ class Stories:
             return request
         return replace(request, pool=self._rules.pool)
 
-    def preference(
-        self, request: RecommendRequest, pool: NDArray[np.bool_] | None
-    ) -> NDArray[np.int8] | None:
-        """How many of the story's tags each object carries that may be picked.
+    def preference(self, request: RecommendRequest, user: int) -> NDArray[np.int8] | None:
+        """How many of the story's tags each object carries that may be picked for a user.
 
         Returns:
-            (n_objects,), 0 outside of the pool and beside explicit candidates; None for a story
-            without tags.
+            (n_objects,), 0 for what the request does not allow, not even to fall back, and beside
+            explicit candidates; None for a story without tags.
         """
         tags = _distinct(request.story) if request.story else ()
         if not tags:
@@ -174,8 +186,9 @@ class Stories:
             allowed[[self._state.objects.get(i) for i in request.candidate_ids]] = True
         else:
             allowed[1 : self._state.objects.end] = True
-        if pool is not None:
-            allowed &= pool
+        widest = allowed_objects(self._state, request, user, facets=not request.fall_back)
+        if widest is not None:
+            allowed &= widest
         allowed[0] = False
         # A pool is a small part of a catalogue: only its rows are looked at.
         rows = np.flatnonzero(allowed).astype(np.int32)
@@ -198,7 +211,7 @@ class Stories:
         """What of the story's wishes could not be met, once the filters have run."""
         story = query.request.story
         told = []
-        if query.pool is not None and not query.pool.any():
+        if query.request.pool and self._is_empty(query.request.pool):
             told.append(f"the pool {query.request.pool} is empty")
         if story is not None and query.preference is not None and len(candidates.objects):
             if not query.preference[candidates.objects].any():
@@ -212,6 +225,10 @@ class Stories:
         """How long objects (n,) sound, in seconds; NaN where the catalogue does not say."""
         lengths = self._state.object_numbers(self._rules.length_field)[objects]
         return np.where((objects > 0) & (lengths > 0), lengths, np.nan)
+
+    def _is_empty(self, pool: str) -> bool:
+        place = self._state.schema.pools.index(pool)
+        return not self._state.arrays.objects.pools[1 : self._state.objects.end, place].any()
 
     def _is_known(self, tag: str) -> bool:
         return tag in self._values or len(self._by_sound(tag, self._state.objects.end)) > 0

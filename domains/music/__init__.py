@@ -59,7 +59,8 @@ DOMAIN = Domain(
         facets=("genres",),
         length_field="length_s",
         sources=(ItemToItem(), LatentNearest(), ContentNearest(), Popular()),
-        rerankers=(CapPerFacet(cap=1),),
+        # As for all lists, but one of each artist: runners-up are for whoever skips the pick.
+        rerankers=(Freshness(), CapPerFacet(cap=1), MarginalRelevance(), Exploration()),
     ),
 )
 

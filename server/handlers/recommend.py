@@ -74,7 +74,6 @@ class RecommendHandler:
         metrics: Metrics,
         queueing: Queueing,
         regeneration: Regeneration,
-        story_ttl_s: float,
     ) -> None:
         self._serving = serving
         self._scoring = scoring
@@ -85,7 +84,6 @@ class RecommendHandler:
         self._metrics = metrics
         self._queueing = queueing
         self._regeneration = regeneration
-        self._story_ttl_s = story_ttl_s
 
     async def page(self, ask: PageRequest, deadline: Deadline) -> PageAnswer:
         """One page.
@@ -106,9 +104,6 @@ class RecommendHandler:
         # Explicit candidates are all that is ranked: what was kept for next adds nothing.
         known = not request.candidate_ids
         last = await self._queueing.last(ask.domain, request, deadline) if known else None
-        picked = await self._picked(engine, ask, last, deadline)
-        if picked is not None:
-            return picked
         self._metrics.first_pages.labels(ask.domain, Origin.LIVE).inc()
         return await self._ranked(engine, ask, request, last, deadline)
 
@@ -126,16 +121,16 @@ class RecommendHandler:
     ) -> PageAnswer:
         """Read the stored queue, or rank one where it will not do."""
         last = await self._queueing.last(ask.domain, request, deadline)
-        origin, left = self._queueing.judged(engine, last), list[int]()
+        origin, left = self._queueing.judged(engine, request, last), list[int]()
         if origin is Origin.QUEUE and last is not None:
-            left = await self._queueing.allowed(engine, request.user.id, last, 0, deadline)
-            if not left or len(left) < min(ask.size, len(last.items)):
+            left = await self._queueing.allowed(engine, request, last, 0, deadline)
+            if self._queueing.is_short(request, last, len(left), ask.size):
                 origin = Origin.TOO_SHORT
         self._metrics.first_pages.labels(ask.domain, origin).inc()
         if origin is not Origin.QUEUE or last is None:
             return await self._ranked(engine, ask, request, last, deadline)
         answer = await self._remembered(ask, last, left, deadline)
-        if self._queueing.runs_low(last, len(left)):
+        if self._queueing.runs_low(request, last, len(left)):
             self._regeneration.begin(request, last)
         return answer
 
@@ -164,18 +159,6 @@ class RecommendHandler:
         await self._database.run("queue_write", deadline, store)
         return answer
 
-    async def _picked(
-        self, engine: Engine, ask: PageRequest, last: QueueRecord | None, deadline: Deadline
-    ) -> PageAnswer | None:
-        """What this story got for this user a short time ago; None when it must be picked now."""
-        if ask.request.story is None or last is None:
-            return None
-        age_s = self._serving.wall_s() - last.created_at_s
-        if age_s >= self._story_ttl_s or last.model_version != engine.model_version:
-            return None
-        left = await self._queueing.allowed(engine, ask.request.user.id, last, 0, deadline)
-        return await self._remembered(ask, last, left, deadline) if left else None
-
     async def _later(
         self, engine: Engine, ask: PageRequest, page: Page, deadline: Deadline
     ) -> PageAnswer:
@@ -191,9 +174,7 @@ class RecommendHandler:
                 f"the list is of model {queue.model_version!r}, the token of another: "
                 "ask for a first page again"
             )
-        positions = await self._queueing.allowed(
-            engine, ask.request.user.id, queue, page.offset, deadline
-        )
+        positions = await self._queueing.allowed(engine, ask.request, queue, page.offset, deadline)
         return await self._remembered(ask, queue, positions, deadline)
 
     async def _remembered(

@@ -34,7 +34,7 @@ def test_the_request_path_diagram_links_to_files() -> None:
 
 def test_every_command_of_the_readme_exists() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"^(?:\.venv/bin/)?encore ([a-z]+)", text, flags=re.MULTILINE))
+    named = set(re.findall(r"^(?:\.venv/bin/)?encore ([a-z-]+)", text, flags=re.MULTILINE))
     assert {"train", "evaluate", "serve", "simulate"} <= named
     for command in named:
         result = CliRunner().invoke(app, [command, "--help"])

@@ -13,6 +13,7 @@ import pytest
 from core.content import ContentVectors
 from core.domain import Domain
 from core.engine import DomainEngine, load_bundle
+from core.ensemble import Profile
 from core.errors import (
     EncoreError,
     InvalidDataError,
@@ -23,6 +24,8 @@ from core.log import INTERACTIONS, EventLog, Outcome
 from core.models import Compute
 from core.publish import evaluate_log, publish
 from core.readers import detect, read_log
+from core.recommend.allowed import query_at
+from core.recommend.candidate_features import candidate_batch
 from core.requests import (
     FacetFilter,
     FeedbackEvent,
@@ -485,13 +488,30 @@ def test_facet_filters_hold_or_say_that_they_fall_back(
     assert [v.field for v in refused.value.violations] == ["facet_filters[1].field"]
 
 
-def test_the_probability_of_an_item_is_its_score(
-    engine: DomainEngine, log: EventLog, now_s: float
+def test_the_probability_of_an_item_is_what_the_rank_task_says_of_it(
+    engine: DomainEngine, domain: Domain, bundle: Path, log: EventLog, now_s: float
 ) -> None:
-    slate = engine.recommend(RecommendRequest(user_of(log)), now_s)
-    ids = [item.object_id for item in slate.items]
-    scored = engine.score(ScoreRequest(user_of(log), ids), now_s).probabilities
-    np.testing.assert_allclose([item.probability for item in slate.items], scored, atol=1e-6)
+    def fail(source: str, error: Exception) -> None:
+        raise AssertionError(f"source {source} failed") from error
+
+    request = RecommendRequest(user_of(log))
+    slate = engine.recommend(request, now_s)
+    told = {item.object_id: item.probability for item in slate.items}
+    loaded = load_bundle(bundle, domain)
+    assert loaded.rank is not None
+    loaded.state.advance(now_s)
+    query = query_at(loaded.state, loaded.retrieval, request, now_s=now_s, user_now_s=now_s)
+    objects = np.array([loaded.state.objects.get(name) for name in told], np.int32)
+    columns = loaded.manifest.columns(domain.schema)
+    batch = candidate_batch(query, domain.stages.sources, columns, objects, fail)
+    expected = loaded.rank.ensemble.predict(batch, Profile.FULL).probabilities
+    np.testing.assert_allclose(list(told.values()), expected, atol=1e-6)
+    # Whatever else is ranked, and however the object came into the list.
+    few = tuple(told)[1::2]
+    named = engine.recommend(replace(request, candidate_ids=few, max_per_facet=0), now_s)
+    assert {item.object_id for item in named.items} == set(few)
+    for item in named.items:
+        assert item.probability == pytest.approx(told[item.object_id], abs=1e-6)
 
 
 def unseen(log: EventLog, user: UserRef, n: int) -> tuple[str, ...]:

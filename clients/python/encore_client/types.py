@@ -47,7 +47,7 @@ class ListMode(StrEnum):
     """Where a first page of a ranked list comes from."""
 
     UNSPECIFIED = "unspecified"
-    """The server's default: live."""
+    """The server's default: queue for a story, else live."""
     LIVE = "live"
     """Ranked now."""
     QUEUE = "queue"

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from core.state.state import Event
-from encore_client import AdminClient, EncoreClient, FeedbackEvent, InvalidRequestError, Outcome
+from encore_client import (
+    AdminClient,
+    EncoreClient,
+    FeedbackEvent,
+    InvalidRequestError,
+    Novelty,
+    Outcome,
+)
 from server.logs import json_log
 from server.model_store import open_models
 from server.store import open_store
@@ -53,7 +60,12 @@ def test_feedback_older_than_the_newer_bundle_is_still_known(
             assert page.model_version == "v2"
             offered = [item.object_id for item in page.items]
             assert offered
-            assert not set(offered) & set(objects[:9])
+            assert not set(offered) & set(objects[6:9])
+            new_only = client.recommend_pages(user, novelty=Novelty.NEW_ONLY)
+            assert not {i.object_id for page in new_only for i in page.items} & set(objects[:9])
+            known_only = client.recommend_pages(user, novelty=Novelty.KNOWN_ONLY, max_per_facet=0)
+            bought = [item.object_id for page in known_only for item in page.items]
+            assert sorted(bought) == sorted(objects[:6])
             assert np.isfinite(client.score(user, objects).probabilities).all()
             assert client.feedback(told).duplicates == 9
         with AdminClient(f"127.0.0.1:{encore.ports.admin}") as admin:

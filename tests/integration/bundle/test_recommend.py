@@ -113,7 +113,8 @@ def test_a_fresh_like_moves_the_next_answer_and_says_why(
     reasons = [reason for item in after.items for reason in item.reasons]
     assert f"similar to {liked}" in reasons
     sources = {source for item in after.items for source in item.sources}
-    assert sources == {"popular", "item_to_item", "latent_nearest"}
+    # The list before it stays in sight: it has become the queue that is ranked anew.
+    assert sources == {"queue", "popular", "item_to_item", "latent_nearest"}
 
 
 def test_what_was_just_played_rests(client: EncoreClient, newcomer: str) -> None:

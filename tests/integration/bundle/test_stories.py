@@ -17,15 +17,17 @@ from domains.music.audio.library import SoundLibrary
 from domains.music.track_audio import tracks_of_library
 from encore_client import (
     NO_RETRIES,
+    AdminClient,
     ClientOptions,
     EncoreClient,
+    FateStage,
     InvalidRequestError,
     Recommendation,
     Story,
     UnsupportedError,
 )
 from server.cli import app
-from server.testing import ManualClock
+from server.testing import ManualClock, RunningServer
 from server.testing.bundles import TinyBundle, serving_bundles, train_tiny_bundle
 
 DAY_S = 86_400.0
@@ -77,18 +79,18 @@ def database_url(library: Path, tmp_path_factory: pytest.TempPathFactory) -> str
 
 
 @pytest.fixture(scope="module")
-def client(bundle: TinyBundle, database_url: str) -> Iterator[EncoreClient]:
+def encore(bundle: TinyBundle, database_url: str) -> Iterator[RunningServer]:
     clock = ManualClock(bundle.end_s + DAY_S)
-    with (
-        serving_bundles(bundle.root, database_url, clock) as encore,
-        EncoreClient(
-            f"127.0.0.1:{encore.ports.api}",
-            domain="music",
-            options=ClientOptions(retry=NO_RETRIES),
-        ) as connected,
-    ):
+    with serving_bundles(bundle.root, database_url, clock) as running:
+        yield running
+        assert not running.parts.log.lines("a part failed")
+
+
+@pytest.fixture(scope="module")
+def client(encore: RunningServer) -> Iterator[EncoreClient]:
+    api, options = f"127.0.0.1:{encore.ports.api}", ClientOptions(retry=NO_RETRIES)
+    with EncoreClient(api, domain="music", options=options) as connected:
         yield connected
-        assert not encore.parts.log.lines("a part failed")
 
 
 def ids(page: Recommendation) -> list[str]:
@@ -194,6 +196,22 @@ def test_another_pool_may_be_asked_and_an_unknown_one_is_refused(client: EncoreC
     with pytest.raises(InvalidRequestError) as caught:
         client.recommend("ann", pool="nowhere", story=Story("s1"))
     assert [violation.field for violation in caught.value.violations] == ["pool"]
+
+
+def test_why_not_follows_tracks_through_the_stages_of_stories(
+    client: EncoreClient, encore: RunningServer, bundle: TinyBundle
+) -> None:
+    story = Story("s1", ["jazz"])
+    listed = ids(client.recommend("a newcomer", page_size=5, story=story))
+    free = set(free_tracks(bundle))
+    paid = next(i for i in bundle.objects if i not in free)
+    with AdminClient(f"127.0.0.1:{encore.ports.admin}") as admin:
+        told = admin.why_not("music", "a newcomer", [*listed, paid], story=story)
+    *of_list, outside = told.fates
+    assert [fate.rank for fate in of_list] == [1, 2, 3, 4, 5]
+    assert outside.stage is FateStage.NOT_PROPOSED
+    assert outside.refused_by == ("not in the pool",)
+    assert "story" in {place.source for place in outside.sources}
 
 
 def test_excluded_tracks_stay_out(client: EncoreClient) -> None:

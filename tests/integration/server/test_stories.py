@@ -108,6 +108,15 @@ def test_a_story_keeps_its_pick_for_a_user_for_a_while(encore: RunningServer) ->
     assert engine.calls.count("recommend") == calls + 5
 
 
+def test_a_caller_who_wants_a_live_list_has_the_story_picked_anew(encore: RunningServer) -> None:
+    request = ask()
+    request.list_mode = pb.LIST_MODE_LIVE
+    calls = encore.parts.engine.calls.count("recommend")
+    for _ in range(2):
+        encore.api.Recommend(request)
+    assert encore.parts.engine.calls.count("recommend") == calls + 2
+
+
 def test_a_kept_pick_that_the_user_dislikes_is_gone_at_once(encore: RunningServer) -> None:
     pick, second, *_ = ids(encore.api.Recommend(ask()))
     disliked = pb.FeedbackEvent(

@@ -11,7 +11,7 @@ import pytest
 from core.recommend.contracts import Proposals, Query, Stages
 from core.recommend.filters import InPool, NotExcluded, OfFacets, OfNovelty
 from core.recommend.shortlist import shortlist
-from core.recommend.sources import Popular
+from core.recommend.sources import Popular, Queued
 from core.requests import FacetFilter, Novelty
 
 Asked = Callable[..., Query]
@@ -37,6 +37,31 @@ def test_a_match_beyond_the_reach_of_the_sources_is_found(
     first = replace(STAGES, source_limit=1)
     assert names(asked("eva"), first)[0] == ["a1"]
     assert names(asked("eva", facet_filters=RARE, **asks), first) == (["a2"], [])
+
+
+def test_quotas_hold_unless_they_leave_the_list_short(asked: Asked) -> None:
+    def found(size: int, quota: int) -> tuple[list[str], object]:
+        query = asked("nobody knows them", size=size)
+        made = shortlist(query, STAGES, ignore, {"popular": quota})
+        return [query.state.objects.string(o) for o in made.objects.tolist()], made.quotas
+
+    everything, _ = found(size=100, quota=100)
+    assert len(everything) > 2
+    assert found(size=2, quota=2) == (everything[:2], {"popular": 2})
+    assert found(size=3, quota=2) == (everything, None)
+    # All that there is lies within the quota: asking again would find no more.
+    assert found(size=100, quota=50) == (everything, {"popular": 50})
+
+
+def test_the_last_queue_does_not_decide_whether_quotas_hold(asked: Asked) -> None:
+    stages = replace(STAGES, sources=(Queued(), *STAGES.sources))
+    quotas = {"queue": 1, "popular": 2}
+    first = asked("nobody knows them", size=3)
+    listed = shortlist(first, stages, ignore, quotas).objects.tolist()
+    # The best three of the first list: one of them lies beyond the quota of the popular.
+    queued = tuple(first.state.objects.string(obj) for obj in listed[2::-1])
+    again = asked("nobody knows them", size=3, queued_ids=queued)
+    assert sorted(shortlist(again, stages, ignore, quotas).objects.tolist()) == sorted(listed)
 
 
 def test_others_follow_where_matches_do_not_fill_the_list(asked: Asked) -> None:

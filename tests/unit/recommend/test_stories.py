@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import permutations
 
@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 
 from core.log import Entities
+from core.recommend.allowed import allowed_objects
 from core.recommend.contracts import Query, Ranking, Stages
-from core.recommend.filters import InPool
-from core.recommend.pipeline import apply_filters, gather
-from core.recommend.rerankers import CapPerFacet
+from core.recommend.filters import InPool, OfFacets
+from core.recommend.pipeline import asked_of
+from core.recommend.rerankers import CapPerFacet, Exploration, MarginalRelevance
+from core.recommend.shortlist import shortlist
 from core.recommend.slate import rank
 from core.recommend.sources import Popular
 from core.recommend.stories import (
     SPREAD,
+    STORY_SOURCE_LIMIT,
     DrawnForStory,
     Stories,
     StoryOrder,
@@ -25,9 +28,10 @@ from core.recommend.stories import (
     draw,
     spelling,
 )
-from core.requests import RecommendRequest, Slate, Story, UserRef
+from core.requests import FacetFilter, Novelty, RecommendRequest, Slate, Story, UserRef
 from core.retrieval.index import fit_retrieval
-from core.state.state import State
+from core.state.arrays import RECENT
+from core.state.state import NOBODY, State
 from core.testing_logs import new_state
 
 GENRES = {"a": "Hip-Hop|rock", "b": "rock", "c": "jazz", "d": "", "e": "rock", "f": "jazz"}
@@ -39,9 +43,9 @@ RULES = StoryRules(
     facets=("genres",),
     length_field="length",
     sources=(Popular(half_life=0),),
-    rerankers=(CapPerFacet(cap=1),),
+    rerankers=(CapPerFacet(cap=1), MarginalRelevance(), Exploration()),
 )
-DOMAIN = Stages(sources=(), filters=(InPool(),), rerankers=())
+DOMAIN = Stages(sources=(), filters=(InPool(), OfFacets()), rerankers=())
 IDS = tuple(GENRES)
 
 
@@ -76,47 +80,50 @@ Asked = Callable[..., Query]
 @pytest.fixture
 def asked(state: State, stories: Stories) -> Asked:
     """Makes the query of a story: `asked("s1", "happy", user="ann", exclude_ids=("a",))`."""
-
-    retrieval = fit_retrieval(state, seed=0)
+    retrieval = fit_retrieval(state, seed=1)
 
     def ask(story_id: str, *tags: str, user: str = "ann", **fields: object) -> Query:
         story = Story(story_id, tags)
         bare = RecommendRequest(UserRef(user), story=story, **fields)  # type: ignore[arg-type]
         request = stories.with_pool(bare)
-        pool = state.arrays.objects.pools[:, 0] if request.pool else None
+        known = state.users.get(user)
         return Query(
             request=request,
             state=state,
             retrieval=retrieval,
-            user=state.users.get(user),
+            user=known,
             now_s=0.0,
             user_now_s=0.0,
-            pool=pool,
-            preference=stories.preference(request, pool),
+            pool=allowed_objects(state, request, known, facets=True),
+            preference=stories.preference(request, known),
         )
 
     return ask
 
 
-def ordered(query: Query, objects: np.ndarray, scores: np.ndarray) -> list[int]:
-    ranking = Ranking(objects, scores, np.zeros(len(objects), np.int8))
-    positions: list[int] = StoryOrder().pick(query, ranking).positions.tolist()
-    return positions
-
-
-def slate(stories: Stories, query: Query, probability: float = 0.5) -> Slate:
+def slate(stories: Stories, query: Query, probability: float | Mapping[str, float] = 0.5) -> Slate:
     def fail(source: str, error: Exception) -> None:
         raise AssertionError(source) from error
 
-    candidates = gather(query, stories.stages, fail)
-    apply_filters(query, stories.stages, candidates)
+    candidates = shortlist(query, stories.stages, fail)
     candidates.fallbacks += stories.fallbacks(query, candidates)
-    scores = np.full(len(candidates.objects), probability)
+    names = map(query.state.objects.string, candidates.objects.tolist())
+    scores = np.array([p if isinstance(p := probability, float) else p[name] for name in names])
     return rank(query, stories.stages.rerankers, candidates, scores)
 
 
 def ids(slate: Slate) -> list[str]:
     return [item.object_id for item in slate.items]
+
+
+def ordered(query: Query, objects: np.ndarray, scores: np.ndarray) -> list[int]:
+    """What the order of the story makes of one tier."""
+    ranking = Ranking(objects, scores, np.zeros(len(objects), np.int8))
+    picked = StoryOrder().pick(query, ranking)
+    assert picked.draws is None
+    assert picked.utilities is not None
+    assert (np.diff(picked.utilities) <= 0).all()
+    return list(objects[picked.positions].tolist())
 
 
 @pytest.mark.parametrize(
@@ -161,11 +168,36 @@ def test_a_story_without_tags_prefers_nothing(asked: Asked) -> None:
     assert asked("s", "  ").preference is None
 
 
-def test_what_carries_more_tags_comes_first_whatever_the_scores(asked: Asked, state: State) -> None:
-    query = asked("s", "happy", "jazz")
-    objects = np.array([state.objects.get(i) for i in "abcd"], np.int32)
-    order = ordered(query, objects, np.array([0.9, 0.8, 0.1, 0.2]))
-    assert order == [2, 3, 0, 1]  # c carries both, d one
+@pytest.mark.parametrize("wishes", [{}, {"diversity": 1.0}, {"exploration": 1.0, "seed": 3}])
+def test_what_carries_more_tags_comes_first_whatever_the_scores_and_wishes(
+    stories: Stories, asked: Asked, wishes: dict[str, float]
+) -> None:
+    query = asked("s", "happy", "jazz", max_per_facet=0, **wishes)
+    found = ids(slate(stories, query, {"a": 0.9, "b": 0.8, "c": 0.1, "d": 0.2}))
+    assert found[:2] == ["c", "d"]  # c carries both, d one
+    assert sorted(found[2:]) == ["a", "b"]
+
+
+def test_what_only_falls_back_comes_after_all_that_matches_by_tags_in_each(
+    stories: Stories, asked: Asked
+) -> None:
+    rock = (FacetFilter("genres", ("rock",)),)
+    query = asked("s", "happy", "hip hop", facet_filters=rock, fall_back=True, max_per_facet=0)
+    scores = {"a": 0.1, "b": 0.9, "c": 0.1, "d": 0.9}
+    found = slate(stories, query, scores)
+    assert ids(found) == ["a", "b", "d", "c"]  # of a and b only a carries a tag, c and d both do
+    strict = asked("s", "happy", facet_filters=rock, max_per_facet=0)
+    assert sorted(ids(slate(stories, strict))) == ["a", "b"]
+
+
+def test_learned_quotas_never_lie_above_the_limit_of_stories(
+    stories: Stories, asked: Asked
+) -> None:
+    query = asked("s", "rock")
+    most = STORY_SOURCE_LIMIT + RECENT  # what the filters may take is asked for in addition
+    assert asked_of(query, "popular", stories.stages, {"popular": 200}) == most
+    assert asked_of(query, "popular", stories.stages, {"popular": 7}) == 7 + RECENT
+    assert asked_of(query, "story", stories.stages, {"popular": 7}) == most
 
 
 def test_the_pick_and_its_runners_up_are_of_the_pool_and_of_different_artists(
@@ -210,6 +242,12 @@ def test_an_empty_pool_gives_nothing_and_says_so(
     assert "the pool free is empty" in found.fallbacks
 
 
+def test_a_pool_of_which_nothing_is_allowed_is_not_empty(stories: Stories, asked: Asked) -> None:
+    found = slate(stories, asked("s", "rock", novelty=Novelty.KNOWN_ONLY))
+    assert not found.items
+    assert not [told for told in found.fallbacks if "empty" in told]
+
+
 def test_the_same_story_and_user_get_the_same_list_every_time(
     stories: Stories, asked: Asked
 ) -> None:
@@ -230,7 +268,7 @@ def test_a_clearly_better_object_is_picked_by_every_story(asked: Asked, state: S
     odds = np.array([0.0, 30 * SPREAD, 0.0, 0.0])
     scores = 1 / (1 + np.exp(-odds))
     for n in range(100):
-        assert ordered(asked(f"s{n}"), objects, scores)[0] == 1
+        assert ordered(asked(f"s{n}"), objects, scores)[0] == objects[1]
 
 
 def test_the_order_of_candidates_changes_nothing(asked: Asked, state: State) -> None:
@@ -242,7 +280,7 @@ def test_the_order_of_candidates_changes_nothing(asked: Asked, state: State) -> 
         places = list(permutation)
         shuffled = objects[places]
         finite = np.nan_to_num(scores[places], nan=-1.0)
-        orders.add(tuple(shuffled[ordered(query, shuffled, finite)].tolist()))
+        orders.add(tuple(ordered(query, shuffled, finite)))
     assert len(orders) == 1
     assert next(iter(orders))[-1] == state.objects.get("d")
 
@@ -273,12 +311,12 @@ def test_a_track_of_the_library_that_comes_later_is_matched_from_then_on(
     stories: Stories, state: State, asked: Asked
 ) -> None:
     everything = RecommendRequest(UserRef("ann"), story=Story("s", ("happy",)))
-    before = stories.preference(everything, None)
+    before = stories.preference(everything, NOBODY)
     assert before is not None
     assert before.sum() == 3
     state.objects.add("never in the catalogue")
     state._grow()
-    after = stories.preference(everything, None)
+    after = stories.preference(everything, NOBODY)
     assert after is not None
     assert after.sum() == 4
 

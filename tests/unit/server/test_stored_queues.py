@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.errors import StalePageTokenError
 from core.log import Outcome
-from core.requests import FeedbackEvent, RecommendRequest, UserRef
+from core.requests import FeedbackEvent, RecommendRequest, Story, UserRef
 from server.deadline import NO_DEADLINE
 from server.executors import BoundedExecutor
 from server.handlers.recommend import PageAnswer, PageRequest, RecommendHandler
@@ -39,6 +39,7 @@ RANKED = sorted(CATALOGUE, key=lambda i: -CATALOGUE[i])
 UPSIDE_DOWN = dict(zip(RANKED, sorted(CATALOGUE.values()), strict=True))
 """t24 is the likeliest."""
 DAY_S = 86_400.0
+STORY_TTL_S = 300.0
 
 
 @dataclass
@@ -67,7 +68,7 @@ class Desk:
             )
             for name in ("scoring", "database")
         )
-        rules = QueueRules(size=100, ttl_s=DAY_S, low=self.low)
+        rules = QueueRules(size=100, ttl_s=DAY_S, low=self.low, story_ttl_s=STORY_TTL_S)
         queueing = Queueing(self.serving, scoring, database, self.queues, self.metrics, rules)
         self.regeneration = Regeneration(
             self.serving,
@@ -88,7 +89,6 @@ class Desk:
             self.metrics,
             queueing,
             self.regeneration,
-            story_ttl_s=300.0,
         )
 
     async def ask(
@@ -99,8 +99,9 @@ class Desk:
         from_queue: bool = True,
         user: str = "ann",
         candidate_ids: tuple[str, ...] = (),
+        story: Story | None = None,
     ) -> PageAnswer:
-        request = RecommendRequest(UserRef(user), candidate_ids=candidate_ids)
+        request = RecommendRequest(UserRef(user), candidate_ids=candidate_ids, story=story)
         ask = PageRequest("music", request, size, token, from_queue)
         return await self.handler.page(ask, NO_DEADLINE)
 
@@ -340,6 +341,47 @@ def test_a_regeneration_that_fails_is_logged_and_the_queue_stays() -> None:
         await desk.regenerated()
         assert desk.regenerations() == {"failed": 1}
         assert ids(await desk.ask()) == RANKED[1:6]
+
+    run(test())
+
+
+def test_the_queue_of_a_story_answers_for_less_long() -> None:
+    async def test() -> None:
+        desk = Desk()
+        for waited_s in (0.0, STORY_TTL_S - 1.0, 1.0):
+            desk.clock.now_s += waited_s
+            await desk.ask(story=Story("s1"))
+        assert desk.origins() == {"queue_missing": 1, "queue": 1, "queue_too_old": 1}
+
+    run(test())
+
+
+def test_what_is_heard_of_a_story_stays_and_what_is_disliked_goes() -> None:
+    async def test() -> None:
+        desk = Desk()
+        first = await desk.ask(size=2, story=Story("s1"))
+        desk.tell(Outcome.PLAY, "t00", "t03")
+        assert ids(await desk.ask(size=2, story=Story("s1"))) == ids(first) == ["t00", "t01"]
+        later = await desk.ask(size=2, token=first.next_token, story=Story("s1"))
+        assert ids(later) == ["t02", "t03"]
+        desk.tell(Outcome.DISLIKE, "t00")
+        assert ids(await desk.ask(size=2, story=Story("s1"))) == ["t01", "t02"]
+
+    run(test())
+
+
+def test_a_story_keeps_its_pick_as_long_as_anything_is_left() -> None:
+    async def test() -> None:
+        desk = Desk(low=1.0)
+        few = ("t01", "t02", "t03")
+        await desk.ask(candidate_ids=few, story=Story("s1"))
+        desk.tell(Outcome.DISLIKE, "t02", "t03")
+        assert ids(await desk.ask(candidate_ids=few, story=Story("s1"))) == ["t01"]
+        await desk.regenerated()
+        assert desk.regenerations() == {}
+        desk.tell(Outcome.DISLIKE, "t01")
+        assert ids(await desk.ask(candidate_ids=few, story=Story("s1"))) == []
+        assert desk.origins() == {"queue_missing": 1, "queue": 1, "queue_too_short": 1}
 
     run(test())
 

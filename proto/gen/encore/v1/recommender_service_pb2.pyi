@@ -76,7 +76,7 @@ class _ListMode:
 class _ListModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ListMode.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     LIST_MODE_UNSPECIFIED: _ListMode.ValueType  # 0
-    """As LIVE."""
+    """As QUEUE for a story, else as LIVE."""
     LIST_MODE_LIVE: _ListMode.ValueType  # 1
     """Ranked now and stored as the user's queue for this request; tokens of the queue before it
     become stale.
@@ -85,14 +85,16 @@ class _ListModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ListMode.Val
     """Read from the user's stored queue for this request, without what they took or disliked since:
     a fast answer. Ranked now, and stored, where there is none, or it is of another model version,
     too old, or holds less than a page; ranked anew behind the answer where it runs low. Tokens of
-    the queue before it stay valid then. Users without an id have no stored queue.
+    the queue before it stay valid then. Users without an id have no stored queue. The
+    queue of a story answers for some minutes, also what was taken since and as long as anything is
+    left: a story keeps its pick, unless the user dislikes it.
     """
 
 class ListMode(_ListMode, metaclass=_ListModeEnumTypeWrapper):
     """Where a first page comes from."""
 
 LIST_MODE_UNSPECIFIED: ListMode.ValueType  # 0
-"""As LIVE."""
+"""As QUEUE for a story, else as LIVE."""
 LIST_MODE_LIVE: ListMode.ValueType  # 1
 """Ranked now and stored as the user's queue for this request; tokens of the queue before it
 become stale.
@@ -101,7 +103,9 @@ LIST_MODE_QUEUE: ListMode.ValueType  # 2
 """Read from the user's stored queue for this request, without what they took or disliked since:
 a fast answer. Ranked now, and stored, where there is none, or it is of another model version,
 too old, or holds less than a page; ranked anew behind the answer where it runs low. Tokens of
-the queue before it stay valid then. Users without an id have no stored queue.
+the queue before it stay valid then. Users without an id have no stored queue. The
+queue of a story answers for some minutes, also what was taken since and as long as anything is
+left: a story keeps its pick, unless the user dislikes it.
 """
 Global___ListMode: _TypeAlias = ListMode  # noqa: Y015
 
