@@ -9,11 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from core.ensemble import Ensemble
 from core.errors import BundleError
-from core.examples import ExampleTable
 from core.models.base import Progress, Trainers
 from core.models.member_files import read_json
 from core.ranking.lists import ListTable
@@ -105,7 +102,7 @@ def fit_rank_task(
         NotEnoughDataError: too few lists, or too few objects taken from them.
     """
     fitted = fit_as_of(
-        table.examples, 1.0, _by_moments(table.examples, recipe), trainers, seed=seed,
+        table.examples, 1.0, recipe, trainers, seed=seed,
         progress=None if progress is None else lambda what, done: progress(f"rank {what}", done),
     )  # fmt: skip
     ensemble = Ensemble(
@@ -126,18 +123,6 @@ def fit_rank_task(
         int(table.list_index[-1]) + 1,
         {novelty: found.recall(quotas[novelty]) for novelty, found in table.found.items()},
     )
-
-
-def _by_moments(examples: ExampleTable, recipe: Recipe) -> Recipe:
-    """The recipe with the lists of the last moment to stack on, those of the one before to tune on.
-
-    All lists of a moment have one position, so shares that do not heed moments may leave no tune
-    block at all. Halves of a moment's share hit the moments whatever the sizes of their lists.
-    """
-    if examples.inner_by_user:
-        return recipe
-    moments = len(np.unique(examples.row))
-    return replace(recipe, stack_share=0.5 / moments, tune_share=1.0 / moments)
 
 
 def _for_all_candidates(stack: Stack, negative_share: float) -> Stack:

@@ -114,7 +114,18 @@ def test_a_fresh_like_moves_the_next_answer_and_says_why(
     assert f"similar to {liked}" in reasons
     sources = {source for item in after.items for source in item.sources}
     # The list before it stays in sight: it has become the queue that is ranked anew.
-    assert sources == {"queue", "popular", "item_to_item", "latent_nearest"}
+    assert sources == {
+        "queue",
+        "popular",
+        "popular_in_segment",
+        "item_to_item",
+        "weighted_item_to_item",
+        "similar_users",
+        "als",
+        "bpr",
+        "latent_nearest",
+        "facet_nearest",
+    }
 
 
 def test_what_was_just_played_rests(client: EncoreClient, newcomer: str) -> None:

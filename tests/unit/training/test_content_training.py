@@ -97,7 +97,7 @@ def test_an_object_without_a_vector_is_scored_between_the_near_and_the_far(
 
 
 def test_cold_objects_near_to_the_taste_are_proposed(engine: DomainEngine) -> None:
-    slate = engine.recommend(RecommendRequest(UserRef("u1"), size=100), engine.clock_s)
+    slate = engine.recommend(RecommendRequest(UserRef("u1"), size=300), engine.clock_s)
     cold = [item for item in slate.items if item.object_id in COLD_IDS]
     near = {COLD_IDS[i] for i in np.flatnonzero(IS_NEAR[1])}
     assert near <= {item.object_id for item in cold}
