@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.log import INTERACTIONS, ClockKind, EventLog
-
-DAY_S = 86400.0
-"""A session, where a user's clock counts sessions."""
+from core.lists.visits import SESSION_S, interactions, session_places
+from core.log import ClockKind, EventLog
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Futures:
     @classmethod
     def of(cls, log: EventLog) -> Futures:
         """Of all users of a log."""
-        taken = np.flatnonzero(np.isin(log.outcome, [str(outcome) for outcome in INTERACTIONS]))
+        taken = np.flatnonzero(interactions(log))
         rows = taken[np.argsort(log.user_index[taken], kind="stable")]
         users = log.user_index[rows]
         start = np.searchsorted(users, np.arange(len(log.users) + 1))
@@ -48,8 +46,8 @@ class Futures:
         if counts_sessions and len(rows):
             # A user's first event begins their first session.
             first = moment_s[np.minimum(start[:-1], len(rows) - 1)][users]
-            moment_s = first + DAY_S * np.floor((moment_s - first) / DAY_S + 1e-6)
-            end_s = moment_s[np.maximum(start[1:] - 1, 0)] + DAY_S
+            moment_s = first + SESSION_S * np.floor(session_places(log)[rows])
+            end_s = moment_s[np.maximum(start[1:] - 1, 0)] + SESSION_S
         return cls(
             rows, log.object_index[rows], moment_s, start, end_s, counts_sessions, log.time_s
         )
@@ -66,7 +64,7 @@ class Futures:
         """
         if not self.counts_sessions:
             return float(self.time_s[row])
-        return float(self.moment_s[self._split(user, row) - 1]) + DAY_S
+        return float(self.moment_s[self._split(user, row) - 1]) + SESSION_S
 
     def taken(self, user: int, row: int, until_s: float) -> NDArray[np.int32]:
         """Distinct objects (indices of the log) that a user took from a row on, up to a moment.

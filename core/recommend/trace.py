@@ -178,7 +178,7 @@ def _places(
         asked = asked_of(query, source.name, stages, candidates.quotas)
         try:
             proposals = source.propose(query, WIDER * (asked or stages.source_limit))
-        except Exception:  # noqa: S112 - it failed in the run too, which has reported it
+        except Exception:  # noqa: S112 - sources fail open; the run reports those that fail it
             continue
         place_of = {obj: place for place, obj in enumerate(proposals.objects.tolist(), 1)}
         for obj, places in found.items():

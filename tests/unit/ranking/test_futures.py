@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from core.lists.visits import SESSION_S
 from core.log import ClockKind, EventLog
-from core.ranking.futures import DAY_S, Futures
+from core.ranking.futures import Futures
 from tests.unit.lists.list_logs import log_of
 
 EVENTS = [
@@ -28,7 +29,7 @@ def named(log: EventLog, objects: np.ndarray) -> list[str]:
 
 
 def day(number: float) -> float:
-    return number * DAY_S
+    return number * SESSION_S
 
 
 def test_nothing_before_the_moment_and_nothing_of_others_counts() -> None:
@@ -72,7 +73,7 @@ def in_sessions() -> EventLog:
     """Ann's sessions begin at her days 0, 1, 2 and 3, Bob's at his days 10, 11 and 12."""
     log = log_of(EVENTS)
     own = [0.0, 10.0, 1.0, 2.0, 11.0, 3.0, 3.001, 12.0]
-    return replace(log, clock=ClockKind.SESSIONS, user_time_s=np.array(own) * DAY_S)
+    return replace(log, clock=ClockKind.SESSIONS, user_time_s=np.array(own) * SESSION_S)
 
 
 def test_where_clocks_count_sessions_the_next_session_is_about_to_begin() -> None:
