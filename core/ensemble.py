@@ -15,7 +15,7 @@ from scipy.special import expit
 from core.errors import BundleError
 from core.models.base import Examples, Model, Progress, Trainers
 from core.models.member_files import read_json
-from core.stack import Stack, fit_stack
+from core.stack import Stack, fit_list_stack, fit_stack
 from core.state.columns import Columns, FeatureBatch
 
 SUNK_LOGIT = -50.0
@@ -152,16 +152,21 @@ def fit_members(
 
 
 def fit_stacks(members: Mapping[str, Model], examples: Examples) -> dict[Profile, Stack]:
-    """Fit the stack of every profile whose members are there, on rows that none of them saw."""
+    """Fit the stack of every profile whose members are there, on rows that none of them saw.
+
+    Rows that are candidates of lists get stacks that order lists.
+    """
     profiles = {p: names for p, names in PROFILES.items() if set(names) <= set(members)}
     needed = [name for name in members if any(name in names for names in profiles.values())]
     logits = _member_logits(members, needed, examples.features)
-    return {
-        profile: fit_stack(
-            names, logits[:, [needed.index(name) for name in names]], examples.labels
-        )
-        for profile, names in profiles.items()
-    }
+    stacks = {}
+    for profile, names in profiles.items():
+        of_profile = logits[:, [needed.index(name) for name in names]]
+        if examples.lists is None:
+            stacks[profile] = fit_stack(names, of_profile, examples.labels)
+        else:
+            stacks[profile] = fit_list_stack(names, of_profile, examples.labels, examples.lists)
+    return stacks
 
 
 def _member_logits(

@@ -51,6 +51,7 @@ class ExampleTable:
         row: (n,) index into the log.
         user, object: (n,) index into the log's entities.
         inner_by_user: see `LabelRule`.
+        lists: (n,) rising: the list of each row, where rows are candidates of lists; else None.
         scratch: where copies of its rows go that are too large for memory.
     """
 
@@ -62,6 +63,7 @@ class ExampleTable:
     user: NDArray[np.int32]
     object: NDArray[np.int32]
     inner_by_user: bool = False
+    lists: NDArray[np.intp] | None = None
     scratch: Scratch | None = None
 
     def __len__(self) -> int:
@@ -69,7 +71,8 @@ class ExampleTable:
 
     def take(self, chosen: NDArray[np.bool_]) -> Examples:
         """The chosen rows (n,) for a fit; see `batch`."""
-        return Examples(self.batch(chosen), self.labels[chosen].astype(np.float32))
+        lists = None if self.lists is None else self.lists[chosen]
+        return Examples(self.batch(chosen), self.labels[chosen].astype(np.float32), lists)
 
     def batch(self, chosen: NDArray[np.bool_]) -> FeatureBatch:
         """Features of the chosen rows (n,): a view where they lie together, a copy otherwise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,12 @@ LEAST_SHARE = 0.1
 of use, the ensemble still ranks as its members do."""
 SCALE_ROWS = 50.0
 """Rows that the pull of the common scale towards 1, members being calibrated, weighs as much as."""
+LIST_DEPTH = 10
+"""Members that order lists are weighed by what stands in so many first places."""
+SHARE_PULL = 2e-3
+"""NDCG that all weight on one of many members must gain on equal shares: less may be chance."""
+SHARE_STEPS = 10
+"""Shares for lists are tried at so many steps."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +100,7 @@ def fit_stack(
     more had been seen; how steep and how high the whole is stays nearly free. NotEnoughDataError
     when either label is too rare to say anything.
     """
-    positives = int(np.count_nonzero(labels > 0.5))
-    if min(positives, len(labels) - positives) < MIN_PER_CLASS:
-        raise NotEnoughDataError(
-            f"the stack needs at least {MIN_PER_CLASS} labels of each kind, got {positives} "
-            f"positive among {len(labels)} rows: take a longer log or a larger stack block"
-        )
-    if not np.isfinite(member_logits).all():
-        raise ValueError("the stack needs finite member logits: a member broke its contract")
+    _check(member_logits, labels)
     n_members, rate = len(member_names), float(np.mean(labels))
     centre, spread = member_logits.mean(axis=0), member_logits.std(axis=0)
     typical = float(np.median(spread))
@@ -127,3 +127,77 @@ def fit_stack(
     coefficients = found.x[:-1] * scale
     intercept = float(found.x[-1] - coefficients @ centre)
     return Stack(tuple(member_names), tuple(coefficients.tolist()), intercept)
+
+
+def fit_list_stack(
+    member_names: Sequence[str],
+    member_logits: NDArray[np.float64],
+    labels: NDArray[np.float32],
+    lists: NDArray[np.intp],
+) -> Stack:
+    """Fit on member logits (n, members) of candidates of lists (n,), which lie list by list.
+
+    The members' shares are those that order the lists best, by NDCG at LIST_DEPTH: likelihood would
+    favour members that know how much each user takes at all, which orders nothing. Equal shares win
+    unless others are better by more than SHARE_PULL allows. How steep and how high the whole is
+    comes from all rows, as in `fit_stack`, so that probabilities mean one. NotEnoughDataError as
+    there.
+    """
+    _check(member_logits, labels)
+    n_members, spread = len(member_names), member_logits.std(axis=0)
+    scale = np.divide(1.0, spread, out=np.ones(n_members), where=spread > 0)
+    places = _places_in_lists(lists)
+
+    def worth(shares: NDArray[np.float64]) -> float:
+        logits = member_logits @ (shares * scale)
+        pull = SHARE_PULL * float(np.sum((shares - 1.0 / n_members) ** 2))
+        return _mean_ndcg(logits, labels, lists, places) - pull
+
+    shares = max(_simplex(n_members, SHARE_STEPS), key=worth) * scale
+    whole = fit_stack(["all"], (member_logits @ shares)[:, None], labels)
+    coefficients = shares * whole.coefficients[0]
+    return Stack(tuple(member_names), tuple(coefficients.tolist()), whole.intercept)
+
+
+def _check(member_logits: NDArray[np.float64], labels: NDArray[np.float32]) -> None:
+    positives = int(np.count_nonzero(labels > 0.5))
+    if min(positives, len(labels) - positives) < MIN_PER_CLASS:
+        raise NotEnoughDataError(
+            f"the stack needs at least {MIN_PER_CLASS} labels of each kind, got {positives} "
+            f"positive among {len(labels)} rows: take a longer log or a larger stack block"
+        )
+    if not np.isfinite(member_logits).all():
+        raise ValueError("the stack needs finite member logits: a member broke its contract")
+
+
+def _places_in_lists(lists: NDArray[np.intp]) -> NDArray[np.intp]:
+    """(n,) of rows that lie list by list: how many of the same list come before each."""
+    begins = np.flatnonzero(np.diff(lists, prepend=-1))
+    return np.arange(len(lists)) - np.repeat(begins, np.diff(np.append(begins, len(lists))))
+
+
+def _mean_ndcg(
+    logits: NDArray[np.float64],
+    labels: NDArray[np.float32],
+    lists: NDArray[np.intp],
+    places: NDArray[np.intp],
+) -> float:
+    """NDCG at LIST_DEPTH of the lists of rows (n,), of those from which anything was taken."""
+    discounts = np.where(places < LIST_DEPTH, 1.0 / np.log2(places + 2.0), 0.0)
+    # Both leave the rows of a list together, so places fit either order.
+    gained = labels[np.lexsort((-logits, lists))] * discounts
+    ideal = labels[np.lexsort((-labels, lists))] * discounts
+    of_list = lists - lists[0]
+    best = np.bincount(of_list, ideal)
+    return float(np.mean((np.bincount(of_list, gained)[best > 0]) / best[best > 0]))
+
+
+def _simplex(n: int, steps: int) -> list[NDArray[np.float64]]:
+    """Shares of n members that add up to 1, each at least LEAST_SHARE of an equal one.
+
+    They stand at equal steps; of shares as good the most equal come first.
+    """
+    least = LEAST_SHARE / n
+    cut = [np.array(c) for c in itertools.product(range(steps + 1), repeat=n) if sum(c) == steps]
+    shares = [least + (1.0 - n * least) * c / steps for c in cut]
+    return sorted(shares, key=lambda s: float(np.sum((s - 1.0 / n) ** 2)))

@@ -24,7 +24,8 @@ from core.ensemble import Ensemble, Profile, fit_members, fit_stacks
 from core.errors import NotEnoughDataError
 from core.evaluation import Figures, auc, figures
 from core.examples import ExampleTable
-from core.log import UNKNOWN_LABEL, EventLog, LabelRule
+from core.lists.visits import NEXT_SESSIONS, SESSION_S
+from core.log import UNKNOWN_LABEL, ClockKind, EventLog
 from core.mapped import pieces
 from core.models.base import Progress, Trainers
 from core.state.columns import FeatureBatch
@@ -53,10 +54,17 @@ class Recipe:
     """Lists are ranked by what users take within this time, on their own clocks; None, or a log
     whose labels mature sooner, takes the label rule's horizon."""
 
-    def horizon_of_lists_s(self, rule: LabelRule) -> float:
-        """Seconds within which what a user takes counts for a list, on a log of this label rule."""
-        given = self.list_horizon_s
-        return rule.horizon_s if given is None else min(given, rule.horizon_s)
+    def horizon_of_lists_s(self, log: EventLog) -> float:
+        """Seconds within which what a user takes counts for a list of a log.
+
+        Where clocks count sessions, users have few: no more than `NEXT_SESSIONS` are looked ahead.
+        """
+        horizon_s = log.label_rule.horizon_s
+        if self.list_horizon_s is not None:
+            horizon_s = min(horizon_s, self.list_horizon_s)
+        if log.clock is ClockKind.SESSIONS:
+            horizon_s = min(horizon_s, NEXT_SESSIONS * SESSION_S)
+        return horizon_s
 
     @property
     def test_start(self) -> float:

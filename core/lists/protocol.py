@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from core.errors import FieldViolation, InvalidRequestError, NotEnoughDataError
 from core.lists.visits import (
+    NEXT_SESSIONS,
     ROUNDING,
     interactions,
     session_counts,
@@ -21,8 +22,6 @@ from core.lists.visits import (
 from core.log import ClockKind, EventLog
 
 DAY_S = 86400.0
-NEXT_SESSIONS = 5
-"""On a clock of sessions, how many that follow the cut are the targets of the horizon."""
 
 
 class Mode(StrEnum):

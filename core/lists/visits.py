@@ -10,6 +10,8 @@ from core.state.arrays import VISIT_GAP_S
 
 SESSION_S = 86400.0
 """On a clock of sessions, what a session counts."""
+NEXT_SESSIONS = 5
+"""On a clock of sessions, how many sessions lists look ahead."""
 ROUNDING = 1e-6
 """Of a session: what its place within the day may lose in seconds of the size of epochs."""
 

@@ -75,6 +75,16 @@ def tiny_trainers(compute: Compute) -> Trainers:
     }
 
 
+def for_lists(trainers: Trainers) -> Trainers:
+    """The same members for lists: trees learn the order of candidates, nets how likely each is."""
+    return {
+        name: replace(trainer, settings=trainer.settings.for_lists())
+        if isinstance(trainer, TreeTrainer)
+        else trainer
+        for name, trainer in trainers.items()
+    }
+
+
 RECIPES: Mapping[str, Callable[[Compute], Trainers]] = {
     "standard": standard_trainers,
     "quick": quick_trainers,
@@ -100,4 +110,5 @@ __all__ = [
     "TreeModel",
     "TreeSettings",
     "TreeTrainer",
+    "for_lists",
 ]

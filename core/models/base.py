@@ -24,10 +24,12 @@ class Examples:
     Attributes:
         features: batch of n rows.
         labels: (n,) float32 of 0 and 1.
+        lists: (n,) rising: the list of each row, where rows are candidates of lists; else None.
     """
 
     features: FeatureBatch
     labels: NDArray[np.float32]
+    lists: NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

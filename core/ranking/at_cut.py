@@ -37,7 +37,7 @@ def pipeline_at_cut(
         history,
         domain.stages,
         LISTS[recipe.trainers],
-        horizon_s=recipe.horizon_of_lists_s(history.label_rule),
+        horizon_s=recipe.horizon_of_lists_s(history),
         seed=seed,
         report=fail,
     )

@@ -66,6 +66,15 @@ class Futures:
             return float(self.time_s[row])
         return float(self.moment_s[self._split(user, row) - 1]) + SESSION_S
 
+    def next_session(self, user: int, row: int) -> int:
+        """Where clocks count sessions, the row at which an active user's next session begins.
+
+        The last session of all must not have begun before the row.
+        """
+        split = self._split(user, row)
+        own = self.moment_s[split : self.start[user + 1]]
+        return int(self.rows[split + np.searchsorted(own, self.moment_s[split - 1], side="right")])
+
     def taken(self, user: int, row: int, until_s: float) -> NDArray[np.int32]:
         """Distinct objects (indices of the log) that a user took from a row on, up to a moment.
 

@@ -30,14 +30,14 @@ class ListTable:
 
     Attributes:
         examples: what was taken and a share of the rest, list after list.
-        list_index: (n,) the list of each example.
+        n_lists: how many lists they are of.
         negative_share: which share of the candidates not taken was kept, at random: a model of
             these examples is too sure by the logarithm of it.
         found: where the sources had what was taken, in lists of all and in those of new objects.
     """
 
     examples: ExampleTable
-    list_index: NDArray[np.intp]
+    n_lists: int
     negative_share: float
     found: Mapping[Novelty, FoundPlaces]
 
@@ -69,6 +69,9 @@ class ListCollector:
         self._sources = tuple(source.name for source in stages.sources)
         self._of_log: NDArray[np.int32] | None = None
         self._state_columns: Columns | None = None
+        self._retrieval: Retrieval | None = None
+        self._planned: dict[int, set[int]] = {}
+        self._moments: frozenset[int] = frozenset()
         self._heard: set[str] = set()
         self._parts: list[_Part] = []
         self._places: dict[Novelty, list[NDArray[np.int32]]] = {
@@ -83,20 +86,32 @@ class ListCollector:
         if last <= base:
             return np.zeros(0, np.intp)
         rows = np.linspace(base, last, self._settings.moments + 1)[1:].astype(np.intp)
-        return np.unique(np.searchsorted(log.tie_group, log.tie_group[rows], side="left"))
+        return self.plan(np.unique(np.searchsorted(log.tie_group, log.tie_group[rows])))
+
+    def plan(self, moments: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Draw the users of moments, rising; the rows at which to look at the state.
+
+        Where clocks count sessions, a moment's lists are made as their users' next session begins.
+        """
+        chosen = {row: self._chosen(row) for row in moments.tolist()}
+        self._moments = frozenset(row for row, users in chosen.items() if len(users))
+        self._planned = {row: set() for row in self._moments}
+        for row, users in chosen.items():
+            for user, begin in zip(users.tolist(), self._begins(users, row), strict=True):
+                self._planned.setdefault(begin, set()).add(user)
+        return np.array(sorted(self._planned), np.intp)
 
     def look(self, state: State, row: int) -> None:
-        """Make the lists of one moment."""
-        chosen = self._chosen(row)
-        if not len(chosen):
-            return
+        """Make the lists of a planned row; what sources look up is fitted anew at a moment."""
         if self._of_log is None:
             ids = self._log.objects.ids
             self._of_log = np.array([state.objects.get(i) for i in ids], np.int32)
             self._state_columns = state.columns
-        retrieval = fit_retrieval(state, self._seed)
-        for user in chosen.tolist():
-            self._make(state, retrieval, user, row)
+        if row in self._moments:
+            self._retrieval = fit_retrieval(state, self._seed)
+        assert self._retrieval is not None
+        for user in sorted(self._planned[row]):
+            self._make(state, self._retrieval, user, row)
 
     def _chosen(self, row: int) -> NDArray[np.int64]:
         """Users whose list of this moment matures within the log, at most a moment's share."""
@@ -108,6 +123,12 @@ class ListCollector:
             generator = drawn(self._seed, "lists", row)
             users = np.sort(generator.choice(users, share, replace=False))
         return users
+
+    def _begins(self, users: NDArray[np.int64], row: int) -> list[int]:
+        """The rows at which the lists of a moment's users are made."""
+        if not self._futures.counts_sessions:
+            return [row] * len(users)
+        return [self._futures.next_session(user, row) for user in users.tolist()]
 
     def _make(self, state: State, retrieval: Retrieval, user: int, row: int) -> None:
         assert self._of_log is not None
@@ -188,10 +209,11 @@ class ListCollector:
             user=users.astype(np.int32),
             object=np.concatenate([part.objects for part in self._parts]),
             inner_by_user=self._log.label_rule.inner_by_user,
+            lists=np.repeat(np.arange(len(sizes)), sizes),
         )
         return ListTable(
             examples,
-            np.repeat(np.arange(len(sizes)), sizes),
+            len(sizes),
             self._settings.negative_share,
             {
                 novelty: FoundPlaces(

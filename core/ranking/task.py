@@ -11,6 +11,7 @@ from typing import Any
 
 from core.ensemble import Ensemble
 from core.errors import BundleError
+from core.models import for_lists
 from core.models.base import Progress, Trainers
 from core.models.member_files import read_json
 from core.ranking.lists import ListTable
@@ -102,7 +103,7 @@ def fit_rank_task(
         NotEnoughDataError: too few lists, or too few objects taken from them.
     """
     fitted = fit_as_of(
-        table.examples, 1.0, recipe, trainers, seed=seed,
+        table.examples, 1.0, recipe, for_lists(trainers), seed=seed,
         progress=None if progress is None else lambda what, done: progress(f"rank {what}", done),
     )  # fmt: skip
     ensemble = Ensemble(
@@ -120,7 +121,7 @@ def fit_rank_task(
         RankTask(ensemble, quotas),
         fitted.blocks.sizes(),
         fitted.iterations,
-        int(table.list_index[-1]) + 1,
+        table.n_lists,
         {novelty: found.recall(quotas[novelty]) for novelty, found in table.found.items()},
     )
 

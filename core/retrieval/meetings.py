@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from core.state.arrays import LAST, ORIGIN, UO_COUNT, UO_DECAYED, UO_LAST
+from core.state.arrays import LAST, ORIGIN, UO_COUNT, UO_LAST, UO_WIDTH
 from core.state.hashing import stored_pairs
 from core.state.state import State
 
@@ -41,7 +41,7 @@ def meetings_of(state: State) -> Meetings:
     starts = np.searchsorted(users, np.arange(shape[0] + 1))
     columns = objects.astype(np.int32)
     counts = table.rows[slots, UO_COUNT]
-    decayed = (table.rows[slots, UO_DECAYED + 1] * faded).astype(np.float32)
+    decayed = (table.rows[slots, UO_WIDTH - 1] * faded).astype(np.float32)
     return Meetings(
         csr_matrix((counts, columns, starts), shape), csr_matrix((decayed, columns, starts), shape)
     )

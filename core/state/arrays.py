@@ -58,7 +58,9 @@ UV_COUNT, UV_LABEL_N, UV_LABEL_SUM, UV_LIKING, UV_REPEATS, UV_DECAYED = range(6)
 UV_MEAN = 6  # of an effect; what labels took off its variance stands after it
 UV_WIDTH = 8
 UO_COUNT, UO_OPINION, UO_SKIPS, UO_DECAYED = range(4)
-UO_WIDTH = UO_DECAYED + 2
+PAST_HALF_LIVES = 3
+"""Half-lives by which the meetings of a pair decay."""
+UO_WIDTH = UO_DECAYED + PAST_HALF_LIVES
 """From UO_DECAYED on, meetings decayed as of UO_LAST by `Shape.past_half_lives`."""
 OC_COUNT = 0
 # Columns of PairTable marks. Moments are whole seconds since the state's origin (`whole_s`); the

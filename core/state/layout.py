@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import astuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.schema import Branch, Field, Kind, Schema
-from core.state.arrays import Shape
+from core.state.arrays import PAST_HALF_LIVES, Shape
 from core.state.columns import CodeColumn, Columns, Family, NumberColumn
 from core.state.families import FAMILIES
 
@@ -28,6 +29,12 @@ def category_fields(fields: tuple[Field, ...]) -> tuple[Field, ...]:
     return tuple(sorted(kept, key=lambda f: not f.facet))
 
 
+def _longest(half_lives: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(PAST_HALF_LIVES,) the longest, ascending; where there are fewer, some stand twice."""
+    enough = np.resize(half_lives, max(len(half_lives), PAST_HALF_LIVES))
+    return np.asarray(np.sort(enough)[-PAST_HALF_LIVES:])
+
+
 def shape_of(schema: Schema) -> Shape:
     """What the kernels must know of the schema."""
     fields = category_fields(schema.object)
@@ -40,7 +47,7 @@ def shape_of(schema: Schema) -> Shape:
         main_slot=starts[main : main + 1].copy(),
         main_facet=np.array([main]),
         half_lives=half_lives,
-        past_half_lives=np.sort(np.resize(half_lives, max(len(half_lives), 2)))[-2:],
+        past_half_lives=_longest(half_lives),
         outcome_half_life=np.array([schema.outcome_half_life_s]),
         taste_half_life=np.array([schema.taste_half_life_s]),
         effect_variances=np.array(astuple(schema.effect_variances)),

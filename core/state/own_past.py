@@ -33,7 +33,7 @@ class OwnPast:
     count: NDArray[np.int64]
     """(n,) meetings."""
     decayed: NDArray[np.float64]
-    """(n, 2) meetings, decayed by `Shape.past_half_lives`, the longest last."""
+    """(n, PAST_HALF_LIVES) meetings, decayed by `Shape.past_half_lives`, the longest last."""
     since_last_s: NDArray[np.float64]
     """(n,) never negative; NaN never met."""
     mean_gap_s: NDArray[np.float64]

@@ -17,6 +17,7 @@ _COLUMNS = (
     "own_count",
     "own_decayed_0",
     "own_decayed_1",
+    "own_decayed_2",
     "own_share",
     "own_since_last_log",
     "own_rhythm",
@@ -31,20 +32,26 @@ class OwnPast:
     name: str = "own_past"
 
     def propose(self, query: Query, limit: int) -> Proposals:
-        """By meetings decayed by the longest half-life; ties by the latest meeting, then index."""
+        """By the share of the user's decayed meetings, over all half-lives alike.
+
+        So what was met all the time comes first, beside what was met just now. Ties by the latest
+        meeting, then index.
+        """
         own = query.state.own_objects(query.user)
         if query.pool is not None:
             own = own[query.pool[own]]
         past = query.state.own_past(query.user, own, query.user_now_s)
-        first = np.lexsort((own, past.since_last_s, -past.decayed[:, -1]))[:limit]
+        totals = past.decayed.sum(axis=0)
+        shares = np.divide(past.decayed, totals, out=np.zeros_like(past.decayed), where=totals > 0)
+        first = np.lexsort((own, past.since_last_s, -shares.sum(axis=1)))[:limit]
         return Proposals(own[first], tuple(_times(n) for n in past.count[first].tolist()))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """What `scores` says of each object; never met, counts are 0 and all else is NaN.
 
-        own_count: log1p of the meetings. own_decayed_0 and _1: log1p of the meetings decayed by the
-        two longest half-lives, the longest last. own_share: meetings decayed by the longest, over
+        own_count: log1p of the meetings. own_decayed_0 to _2: log1p of the meetings decayed by
+        each half-life, the longest last. own_share: meetings decayed by the longest, over
         the user's with all objects. own_since_last_log: log1p of the seconds since the latest.
         own_rhythm: that less log1p of the mean seconds between two, so 0 when the next is due; NaN
         below two meetings. own_place: log1p of how many objects the user met more often of late.

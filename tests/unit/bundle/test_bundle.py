@@ -227,12 +227,12 @@ def test_a_bundle_whose_space_was_changed_is_refused(tmp_path: Path) -> None:
     [
         (None, "cannot be read"),
         ("", "cannot be read"),
-        ('{"format": 3, "dom', "cannot be read"),
+        ('{"format": 4, "dom', "cannot be read"),
         ("[]", r"has format \[\]"),
         ("null", "has format None"),
         ("{}", "has format None"),
-        ('{"format": 2}', "has format 2, this version reads 3"),
-        ('{"format": 3}', "lacks 'domain'"),
+        ('{"format": 2}', "has format 2, this version reads 4"),
+        ('{"format": 4}', "lacks 'domain'"),
     ],
 )
 def test_a_damaged_manifest_is_refused(tmp_path: Path, text: str | None, problem: str) -> None:

@@ -117,7 +117,7 @@ def test_the_manifest_says_what_the_rank_task_learned_from(published: Published)
     directory, _, evaluated = published
     told = read_manifest(directory).content["rank"]
     assert evaluated.lists is not None
-    assert told["lists"] == evaluated.lists.list_index[-1] + 1
+    assert told["lists"] == evaluated.lists.n_lists
     assert told["blocks"]["refit"] == len(evaluated.lists.examples)
     assert min(told["blocks"].values()) >= SMALL_DOMAIN.recipe.min_rows
     assert (directory / "tasks" / "rank").is_dir()

@@ -58,6 +58,15 @@ def test_meetings_of_long_ago_weigh_less_than_those_of_late(state: State, asked:
     assert names == ["b1", "a1"]
 
 
+def test_what_was_met_just_now_stands_beside_what_is_met_all_the_time(
+    state: State, asked: Asked
+) -> None:
+    # By the day alone b1 would come last; of what the last hour holds it is all.
+    play(state, "gus", a1=(20.0, 21.0, 22.0), a2=(23.0, 24.0), b1=(DAY_S,))
+    names = [name for name, _ in proposed(asked("gus", now_s=DAY_S))]
+    assert names == ["b1", "a1", "a2"]
+
+
 def test_ties_go_to_the_latest_meeting_and_then_to_the_index(state: State, asked: Asked) -> None:
     # What lies so far back that nothing of it is left is ordered by when it was met.
     play(state, "gus", b2=(20.0,), a1=(20.0,), b1=(25.0,))
@@ -84,7 +93,7 @@ def test_the_columns_say_how_often_how_lately_and_in_which_rhythm(
     state: State, asked: Asked
 ) -> None:
     assert isinstance(SOURCE, Scoring)
-    # Seconds count from the state's origin, at 0; the half-lives are an hour and a day.
+    # Seconds count from the state's origin, at 0; the half-lives are an hour, twice, and a day.
     play(state, "gus", a1=(DAY_S, DAY_S + HOUR_S, DAY_S + 2 * HOUR_S), b1=(DAY_S + HOUR_S,))
     columns = said(asked("gus", now_s=DAY_S + 3 * HOUR_S), "a1", "b1", "n1")
     hourly = (2**-3 + 2**-2 + 2**-1, 2**-2)
@@ -92,7 +101,8 @@ def test_the_columns_say_how_often_how_lately_and_in_which_rhythm(
     expected = {
         "own_count": [np.log1p(3), np.log1p(1), 0],
         "own_decayed_0": [*np.log1p(hourly), 0],
-        "own_decayed_1": [*np.log1p(daily), 0],
+        "own_decayed_1": [*np.log1p(hourly), 0],
+        "own_decayed_2": [*np.log1p(daily), 0],
         "own_share": [*(np.array(daily) / sum(daily)), 0],
         "own_since_last_log": [np.log1p(HOUR_S), np.log1p(2 * HOUR_S), np.nan],
         "own_rhythm": [0, np.nan, np.nan],
@@ -127,7 +137,7 @@ def test_what_is_said_of_an_object_does_not_depend_on_the_others(asked: Asked) -
 def test_a_stranger_and_an_unknown_object_get_zero_counts_and_no_times(asked: Asked) -> None:
     query = asked("nobody has heard of me")
     scores = SOURCE.scores(query, np.array([NOBODY, 1, 2], np.int32))
-    np.testing.assert_array_equal(scores, [[0, 0, 0, 0, np.nan, np.nan, np.nan]] * 3)
+    np.testing.assert_array_equal(scores, [[0, 0, 0, 0, 0, np.nan, np.nan, np.nan]] * 3)
 
 
 def test_times_are_read_on_the_users_own_clock(state: State, asked: Asked) -> None:

@@ -68,7 +68,7 @@ def test_opinions_and_skips_are_no_meetings_until_an_interaction_comes() -> None
     assert names(state, "ann") == ["liked", "met"]
 
 
-def test_meetings_fade_by_the_two_longest_half_lives() -> None:
+def test_meetings_fade_by_the_longest_half_lives() -> None:
     state = state_after(
         ("ann", "a", Outcome.PLAY, 0.0),
         ("ann", "a", Outcome.PLAY, HOUR_S),
@@ -79,7 +79,7 @@ def test_meetings_fade_by_the_two_longest_half_lives() -> None:
     assert past.count.tolist() == [3, 1, 0]
     hourly = [2**-4 + 2**-3 + 2**-1, 2**-1, 0]
     daily = [2 ** (-4 / 24) + 2 ** (-3 / 24) + 2 ** (-1 / 24), 2 ** (-1 / 24), 0]
-    np.testing.assert_allclose(past.decayed, np.column_stack([hourly, daily]), rtol=1e-6)
+    np.testing.assert_allclose(past.decayed, np.column_stack([hourly, hourly, daily]), rtol=1e-6)
     np.testing.assert_equal(past.since_last_s, [HOUR_S, HOUR_S, np.nan])
     np.testing.assert_equal(past.mean_gap_s, [1.5 * HOUR_S, np.nan, np.nan])
 
@@ -87,12 +87,12 @@ def test_meetings_fade_by_the_two_longest_half_lives() -> None:
 @pytest.mark.parametrize(
     ("declared", "kept"),
     [
-        ((HOUR_S,), [HOUR_S, HOUR_S]),
-        ((DAY_S, HOUR_S), [HOUR_S, DAY_S]),
-        ((HOUR_S, 9 * DAY_S, DAY_S), [DAY_S, 9 * DAY_S]),
+        ((HOUR_S,), [HOUR_S, HOUR_S, HOUR_S]),
+        ((DAY_S, HOUR_S), [HOUR_S, DAY_S, DAY_S]),
+        ((HOUR_S, 9 * DAY_S, 60.0, DAY_S), [HOUR_S, DAY_S, 9 * DAY_S]),
     ],
 )
-def test_the_two_longest_half_lives_are_found_in_any_order(
+def test_the_three_longest_half_lives_are_found_in_any_order(
     declared: tuple[float, ...], kept: list[float]
 ) -> None:
     schema = replace(SMALL_SCHEMA, half_lives_s=declared)
@@ -119,7 +119,7 @@ def test_a_clock_that_goes_back_makes_no_time_negative_and_raises_no_count() -> 
         state.update(Event("ann", "a", Outcome.PLAY, 1000.0, user_time_s=user_time))
     past = state.own_past(1, indices(state, "a"), 300.0)
     assert (past.since_last_s[0], past.mean_gap_s[0]) == (0.0, 0.0)
-    assert past.decayed.tolist() == [[2.0, 2.0]]
+    assert past.decayed.tolist() == [[2.0] * PAST_HALF_LIVES]
 
 
 def test_nobody_and_nothing_have_no_past() -> None:
@@ -141,7 +141,7 @@ def recounted(log: EventLog, user: str, objects: list[str], user_time_s: float) 
             assert event.user_time_s is not None
             meetings[event.object_id].append(math.floor(event.user_time_s - log.time_s[0]))
     now = user_time_s - log.time_s[0]
-    lives = SMALL_SCHEMA.half_lives_s
+    lives = shape_of(SMALL_SCHEMA).past_half_lives
     times = list(meetings.values())
     return OwnPast(
         np.array([len(t) for t in times]),
