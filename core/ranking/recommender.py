@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -22,7 +22,7 @@ from core.recommend.shortlist import shortlist
 from core.recommend.slate import rank
 from core.requests import Novelty, RecommendRequest, UserRef
 from core.retrieval.index import Retrieval
-from core.state.columns import Columns
+from core.state.columns import Columns, FeatureBatch
 from core.state.state import State
 
 NOVELTY = {
@@ -69,24 +69,30 @@ class Pipeline:
         self, users: NDArray[np.int64], mode: Mode, progress: Told | None = None
     ) -> list[ScoredList]:
         """Each user's candidates (users are indices of the log), before any reranker."""
-        lists = []
-        for number, user in enumerate(users.tolist()):
-            query = self._query(user, mode)
-            candidates = shortlist(
-                query, self.stages, fail, self.rank.task.quotas_of(query.request)
-            )
-            batch = candidate_batch(
-                query, self.stages.sources, self.columns, candidates.objects, fail
-            )
-            ensemble = self.rank.task.ensemble
+        ensemble, lists = self.rank.task.ensemble, []
+        for query, candidates, batch in self.unscored(users, mode):
             probabilities = {
                 profile: ensemble.predict(batch, profile).probabilities
                 for profile in ensemble.stacks
             }
             lists.append(ScoredList(query, candidates, probabilities))
             if progress is not None:
-                progress((number + 1) / len(users))
+                progress(len(lists) / len(users))
         return lists
+
+    def unscored(
+        self, users: NDArray[np.int64], mode: Mode
+    ) -> Iterator[tuple[Query, Candidates, FeatureBatch]]:
+        """Each user's candidates with what the members see of them."""
+        for user in users.tolist():
+            query = self._query(user, mode)
+            quotas = self.rank.task.quotas_of(query.request)
+            candidates = shortlist(query, self.stages, fail, quotas)
+            yield (
+                query,
+                candidates,
+                candidate_batch(query, self.stages.sources, self.columns, candidates.objects, fail),
+            )
 
     def proposals(
         self, users: NDArray[np.int64], depth: int, mode: Mode

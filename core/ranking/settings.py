@@ -15,14 +15,14 @@ class ListSettings:
 
     Where they are few, the last is the stack block and the one before it the tune block; lists
     before that must have matured by then."""
-    lists: int = 4800
+    lists: int = 8000
     """Lists at most, over all moments."""
     explore_share: float = 0.4
     """Share of the lists that hold only what the user never had."""
     stranger_share: float = 0.05
     """Share of the lists that are made as if nothing of the user's past were known, half of them
     with the user's attributes: else no model would have seen a new user."""
-    negative_share: float = 0.4
+    negative_share: float = 0.2
     """Share of a list's candidates that were not taken which is kept, drawn at random:
     what nearly made the first places is among them."""
     proposals: int = 600

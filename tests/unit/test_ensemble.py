@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core.ensemble import SUNK_LOGIT, Ensemble, Profile, fit_members, fit_stacks
 from core.errors import BundleError, NotEnoughDataError
 from core.models import RECIPES, TRAINERS, Compute, Examples, NetTrainer, Trainers
-from core.stack import LEAST_SHARE, Stack, fit_stack
+from core.stack import LEAST_SHARE, Stack, fit_list_stack, fit_stack
 from core.state.columns import FeatureBatch
 from core.testing import number, random_batch, synthetic_columns, with_labels
 
@@ -97,6 +97,54 @@ def test_a_member_that_says_the_same_of_every_row_changes_no_order() -> None:
     stack = fit_stack(["a", "b"], logits, labels)
     assert stack.coefficients[0] > 0.0
     assert abs(float(np.mean(1 / (1 + np.exp(-stack.predict(logits))) - labels))) < 1e-4
+
+
+def of_lists(
+    n_lists: int = 300, size: int = 40
+) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.intp]]:
+    """Two members' logits, labels and lists: one member knows the order within a list, the other
+    only how much its user takes at all."""
+    rng = np.random.default_rng(0)
+    order = rng.normal(size=(n_lists, size))
+    taste = np.repeat(rng.normal(size=(n_lists, 1)), size, axis=1)
+    chance = 1 / (1 + np.exp(-(order + 3.0 * taste - 3.0)))
+    labels = (rng.random(chance.shape) < chance).astype(np.float32)
+    noisy = taste + 0.5 * rng.normal(size=taste.shape)
+    logits = np.stack([order.ravel(), noisy.ravel()], axis=1)
+    return logits, labels.ravel(), np.repeat(np.arange(n_lists, dtype=np.intp), size)
+
+
+def test_for_lists_the_member_that_orders_them_counts_and_probabilities_still_mean_one() -> None:
+    logits, labels, lists = of_lists()
+    by_likelihood = fit_stack(["order", "taste"], logits, labels).coefficients
+    assert by_likelihood[1] > by_likelihood[0]
+    stack = fit_list_stack(["order", "taste"], logits, labels, lists)
+    assert stack.coefficients[0] > stack.coefficients[1] >= 0.0
+    chance = 1 / (1 + np.exp(-stack.predict(logits)))
+    likely = chance > np.median(chance)
+    for half in (likely, ~likely):
+        assert chance[half].mean() == pytest.approx(labels[half].mean(), abs=0.03)
+
+
+def test_members_share_lists_alike_however_loud_they_are() -> None:
+    logits, labels, lists = of_lists()
+    even, loud = (
+        np.array(fit_list_stack(["a", "b"], logits * loudness, labels, lists).coefficients)
+        * loudness
+        for loudness in ([1.0, 1.0], [1.0, 4.0])
+    )
+    np.testing.assert_allclose(loud / loud.sum(), even / even.sum(), atol=1e-6)
+
+
+def test_members_that_order_lists_alike_share_them_alike() -> None:
+    logits, labels, lists = of_lists()
+    stack = fit_list_stack(["a", "b"], logits[:, [0, 0]], labels, lists)
+    assert stack.coefficients[0] == pytest.approx(stack.coefficients[1])
+
+
+def test_lists_from_which_nothing_was_taken_are_refused() -> None:
+    with pytest.raises(NotEnoughDataError, match="got 0 positive among 40 rows"):
+        fit_list_stack(["a"], np.zeros((40, 1)), np.zeros(40, np.float32), np.repeat([0, 1], 20))
 
 
 @pytest.mark.parametrize("positives", [0, 9, 91, 100])

@@ -102,6 +102,34 @@ def test_trees_that_hardly_add_quality_are_dropped() -> None:
     assert _fewest_rounds(losses, tolerance=1.0) == 1
 
 
+def candidates(n_lists: int, seed: int, *, size: int = 20) -> Examples:
+    """Lists in which what has most of a column is taken: users differ in how much they take."""
+    batch = random_batch(COLUMNS, n_lists * size, seed)
+    lists = np.repeat(np.arange(n_lists), size)
+    quotas = np.repeat(np.random.default_rng(seed).integers(1, 9, n_lists), size)
+    order = np.lexsort((-number(batch, "user_0"), lists))
+    labels = np.zeros(len(batch), np.float32)
+    labels[order] = np.tile(np.arange(size), n_lists) < quotas
+    return Examples(batch, labels, lists)
+
+
+def test_trees_for_lists_put_first_what_is_taken() -> None:
+    trainer = replace(TRAINER, settings=TRAINER.settings.for_lists())
+    made, unseen = candidates(150, seed=1), candidates(50, seed=2)
+    model = trainer.fit(made, candidates(20, seed=3), seed=0)
+    assert model.iterations() == trainer.settings.max_rounds
+    scores = model.predict(unseen.features).reshape(50, -1)
+    labels = unseen.labels.reshape(50, -1)
+    first = np.take_along_axis(labels, np.argsort(-scores, axis=1), axis=1)[:, 0]
+    assert first.mean() > 0.8  # by chance 0.2
+
+
+def test_trees_for_lists_must_be_told_the_lists() -> None:
+    trainer = replace(TRAINER, settings=TRAINER.settings.for_lists())
+    with pytest.raises(ValueError, match="with their lists"):
+        trainer.fit(examples(200, seed=1), None, seed=0, iterations=2)
+
+
 def test_more_categories_than_bins_are_no_reason_to_print(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

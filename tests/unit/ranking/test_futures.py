@@ -82,6 +82,15 @@ def test_where_clocks_count_sessions_the_next_session_is_about_to_begin() -> Non
     assert futures.now_s(BOB, 3) == day(11)
 
 
+def test_the_next_session_begins_after_the_one_that_is_under_way() -> None:
+    futures = Futures.of(in_sessions())
+    assert futures.next_session(ANN, 2) == 2
+    assert futures.next_session(ANN, 3) == 3
+    assert futures.next_session(BOB, 3) == 4
+    # The fourth session's second event is no begin.
+    assert futures.next_session(ANN, 4) == 5
+
+
 def test_sessions_count_whole_and_the_one_that_begins_at_the_end_does_not() -> None:
     log = in_sessions()
     futures = Futures.of(log)

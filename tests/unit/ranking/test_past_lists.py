@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from core.log import EventLog
+from core.examples import replay_observed
+from core.lists.visits import SESSION_S
+from core.log import ClockKind, EventLog
 from core.ranking.lists import ListCollector, ListTable
 from core.ranking.recommender import fail
 from core.ranking.settings import ListSettings
@@ -135,6 +139,38 @@ def test_of_strangers_nothing_is_known_but_what_they_then_take() -> None:
     assert not made.examples.features.numbers[:, names.index("own_count")].any()
     assert np.isnan(made.examples.features.numbers[:, names.index("item_all")]).all()
     assert made.examples.labels.any()
+
+
+def in_sessions(log: EventLog) -> EventLog:
+    """The same events; every fifth of a user begins a session."""
+    places = np.zeros(len(log))
+    for user in range(len(log.users)):
+        rows = log.user_index == user
+        places[rows] = np.arange(np.count_nonzero(rows)) / 5.0
+    return replace(log, clock=ClockKind.SESSIONS, user_time_s=places * SESSION_S)
+
+
+def test_where_clocks_count_sessions_lists_are_made_as_a_session_begins() -> None:
+    sessions = in_sessions(log())
+    state = State(SMALL_DOMAIN.schema, log().label_rule.horizon_s, SMALL_DOMAIN.tie_rule)
+    collector = ListCollector(
+        sessions,
+        SMALL_DOMAIN.stages,
+        ListSettings(lists=100, moments=2, explore_share=0.0, stranger_share=0.0),
+        horizon_s=2 * SESSION_S,
+        seed=3,
+        report=fail,
+    )
+    replay_observed(sessions, state, collector, base_share=0.2, seed=0)
+    made = collector.table()
+    assert made is not None
+    examples = made.examples
+    assert (sessions.user_index[examples.row] == examples.user).all()
+    places = sessions.user_time_s[examples.row] / SESSION_S
+    np.testing.assert_array_equal(places, np.round(places))
+    # Each user has at most one list a moment, and none twice.
+    begun = set(zip(examples.user.tolist(), examples.row.tolist(), strict=True))
+    assert 6 <= made.n_lists == len(begun) <= 12
 
 
 def test_a_moment_whose_horizon_the_log_does_not_hold_makes_no_lists() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from core.log import EventLog, Outcome, TieRule
+from core.state.arrays import PAST_HALF_LIVES
 from core.state.layout import shape_of
 from core.state.own_past import OwnPast
 from core.state.replay import Replay
