@@ -40,6 +40,7 @@ from core.requests import (
 )
 from core.retrieval.index import Retrieval
 from core.schema import Field, Kind
+from core.state.arrays import DISTINCT
 from core.state.columns import FeatureBatch
 from core.state.layout import category_fields
 from core.state.state import NOBODY, Event, State
@@ -154,6 +155,15 @@ class DomainEngine:
     def clock_s(self) -> float:
         """The latest moment the state has seen, on the server's clock; the epoch before any."""
         return max(self._state.clock_s + self._offset_s, 0.0)
+
+    @property
+    def best_known_user(self) -> str:
+        """Id of the user who has met most objects, empty before anybody has met any."""
+        with self._lock:
+            users = self._state.users
+            met = self._state.arrays.users.counts[: users.end, DISTINCT]
+            best = int(np.argmax(met))
+            return users.string(best) if met[best] > 0.0 else ""
 
     @contextmanager
     def holding_clock(self) -> Iterator[None]:

@@ -281,6 +281,14 @@ class Engine(Protocol):
         """The latest moment the state has seen: later events may not lie before it."""
         ...
 
+    @property
+    def best_known_user(self) -> str:
+        """Id of the user who has met most objects, empty before anybody has met any.
+
+        A warm-up asks as them: what is read of strangers alone compiles less.
+        """
+        ...
+
     def holding_clock(self) -> AbstractContextManager[None]:
         """Inside, reads let no further label mature.
 

@@ -12,24 +12,27 @@ from core.requests import Engine, RecommendRequest, ScoreRequest, UserRef
 from server.logs import Log
 from server.serving import Capabilities
 
-NOBODY = UserRef()
 SAMPLE_RATE = 22_050
 SOUND_S = 5
 
 
 def warm_up(engine: Engine, capabilities: Capabilities, log: Log) -> None:
-    """Score, recommend and listen once. Blocks, for seconds where kernels must be compiled.
+    """Score and recommend for a stranger and a known user, and listen once.
 
+    Blocks, for seconds where kernels must be compiled.
     An engine that cannot serve an unknown user fails here, before anybody asks; a sound that the
     genre capability refuses is only logged.
     """
     now_s = engine.clock_s
-    # Diversity has a kernel of its own.
-    slate = engine.recommend(RecommendRequest(NOBODY, diversity=0.5), now_s)
-    object_ids = [item.object_id for item in slate.items] or ["warm-up"]
-    for profile in ("full", "light"):
-        engine.score(ScoreRequest(NOBODY, object_ids, profile=profile), now_s)
-    engine.still_allowed("", object_ids, now_s)
+    # Some kernels read a user's past: strangers have none.
+    for user_id in dict.fromkeys(("", engine.best_known_user)):
+        user = UserRef(user_id)
+        # Diversity has a kernel of its own.
+        slate = engine.recommend(RecommendRequest(user, diversity=0.5), now_s)
+        object_ids = [item.object_id for item in slate.items] or ["warm-up"]
+        for profile in ("full", "light"):
+            engine.score(ScoreRequest(user, object_ids, profile=profile), now_s)
+        engine.still_allowed(user_id, object_ids, now_s)
     if capabilities.genre is not None:
         try:
             capabilities.genre.warm_up()

@@ -140,6 +140,11 @@ class FakeEngine:
         """Latest log time applied."""
         return self._clock_s
 
+    @property
+    def best_known_user(self) -> str:
+        """Whoever took most."""
+        return max(self._taken, key=lambda user: len(self._taken[user]), default="")
+
     def holding_clock(self) -> AbstractContextManager[None]:
         """Reads never move this clock."""
         return nullcontext()

@@ -35,6 +35,13 @@ def ask(engine: DomainEngine, now_s: float) -> None:
     engine.score(ScoreRequest(UserRef("somebody new"), ["something new"]), now_s)
 
 
+def test_the_best_known_user_has_met_most_objects(bundle: Path) -> None:
+    engine = DomainEngine(SMALL_DOMAIN, load_bundle(bundle, SMALL_DOMAIN))
+    state = engine._state
+    met = {user: len(state.own_objects(state.users.get(user))) for user in state.users.strings}
+    assert met[engine.best_known_user] == max(met.values()) > 1
+
+
 def test_a_read_while_a_row_is_on_its_way_settles_no_label_that_the_row_changes(
     bundle: Path,
 ) -> None:

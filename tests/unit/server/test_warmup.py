@@ -8,7 +8,8 @@ import wave
 import pytest
 
 from core.errors import FieldViolation, InvalidRequestError
-from core.requests import GenreAnswer
+from core.log import Outcome
+from core.requests import FeedbackEvent, GenreAnswer
 from server.logs import json_log
 from server.serving import Capabilities
 from server.testing import FakeEngine, FakeGenre, LogLines
@@ -33,6 +34,14 @@ def test_each_way_of_reading_an_engine_is_tried_once() -> None:
     engine = FakeEngine()
     warm_up(engine, Capabilities(), json_log(LogLines()))
     assert engine.calls == ["recommend", "score", "score", "still_allowed"]
+
+
+def test_known_users_are_read_in_other_ways_than_strangers() -> None:
+    engine = FakeEngine()
+    engine.apply(FeedbackEvent(1, "ann", "t1", Outcome.PLAY, 1.0))
+    warm_up(engine, Capabilities(), json_log(LogLines()))
+    assert [request.user.id for request in engine.asked] == ["", "ann"]
+    assert engine.calls == ["recommend", "score", "score", "still_allowed"] * 2
 
 
 def test_an_engine_without_objects_can_be_warmed_up() -> None:
