@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from threading import RLock
 
@@ -17,7 +16,7 @@ from scipy.special import expit
 from core.bundle import Manifest, open_bundle
 from core.domain import Domain, StoredGenre
 from core.ensemble import Ensemble, EnsemblePrediction, Profile
-from core.errors import CapabilityMissingError, FieldViolation, InvalidRequestError
+from core.errors import CapabilityMissingError, InvalidRequestError
 from core.explain import explain
 from core.fates import WhyNot
 from core.models import TRAINERS
@@ -30,19 +29,17 @@ from core.recommend.shortlist import shortlist
 from core.recommend.slate import rank
 from core.recommend.stories import Stories
 from core.recommend.trace import Trace
+from core.request_checks import RequestChecks
 from core.requests import (
     FeedbackEvent,
     RecommendRequest,
     ScoreAnswer,
     ScoreRequest,
     Slate,
-    UserRef,
 )
 from core.retrieval.index import Retrieval
-from core.schema import Field, Kind
 from core.state.arrays import DISTINCT
 from core.state.columns import FeatureBatch
-from core.state.layout import category_fields
 from core.state.state import NOBODY, Event, State
 
 STATE, RETRIEVAL, GENRE = "state", "retrieval", "genre"
@@ -127,6 +124,9 @@ class DomainEngine:
         self._watermark = bundle.manifest.watermark
         self._offset_s = bundle.manifest.clock_offset_s
         self._report = report or (lambda *_: None)
+        self._checks = RequestChecks(
+            domain.name, domain.schema, frozenset(bundle.ensemble.stacks), self._on_log_clock
+        )
         self._lock = RLock()
         self._holders = 0
         self._ceiling_s = math.inf
@@ -184,7 +184,7 @@ class DomainEngine:
         if event.outcome not in self._domain.outcomes:
             allowed = ", ".join(sorted(self._domain.outcomes))
             return f"outcome {event.outcome.value!r} means nothing in {self.domain}: use {allowed}"
-        violations = self._context_violations(event.context)
+        violations = self._checks.of_context(event.context)
         return "; ".join(f"{v.field}: {v.description}" for v in violations) or None
 
     def apply(self, event: FeedbackEvent) -> None:
@@ -205,7 +205,7 @@ class DomainEngine:
 
     def score(self, request: ScoreRequest, now_s: float) -> ScoreAnswer:
         """Score; InvalidRequestError names a field the schema does not have."""
-        profile = self._profile(request.profile)
+        profile = self._checks.profile(request.profile)
         with self._lock:
             batch = self.features(request, now_s)
             unknown = (i for i in request.object_ids if i not in self._state.objects)
@@ -225,7 +225,7 @@ class DomainEngine:
 
     def features(self, request: ScoreRequest, now_s: float) -> FeatureBatch:
         """The features a Score of the same request would use."""
-        attributes = self._checked(request.user, request.context)
+        attributes = self._checks.attributes(request.user, request.context)
         with self._lock:
             user = self._state.users.get(request.user.id)
             known = [self._state.objects.get(i) for i in request.object_ids]
@@ -261,9 +261,9 @@ class DomainEngine:
             return trace.told(slate, probabilities)
 
     def _asked(self, request: RecommendRequest) -> _ListAsked:
-        profile = self._profile(request.profile)
-        unknown = [*self._pool_violations(request.pool), *self._facet_violations(request)]
-        attributes = self._checked(request.user, request.context, unknown)
+        profile = self._checks.profile(request.profile)
+        unknown = [*self._checks.of_pool(request.pool), *self._checks.of_facets(request)]
+        attributes = self._checks.attributes(request.user, request.context, unknown)
         stages, stories, rank_task = self._domain.stages, None, self._bundle.rank
         if request.story is not None:
             stories = self._stories_or_refuse()
@@ -311,7 +311,7 @@ class DomainEngine:
 
     def pool_ids(self, pool: str) -> frozenset[str]:
         """The members of a pool; InvalidRequestError when the schema has no such pool."""
-        violations = self._pool_violations(pool)
+        violations = self._checks.of_pool(pool)
         if violations:
             raise InvalidRequestError(violations)
         with self._lock:
@@ -379,90 +379,3 @@ class DomainEngine:
             pool=allowed_objects(self._state, request, user, facets=True),
             preference=None if stories is None else stories.preference(request, user),
         )
-
-    def _pool_violations(self, pool: str) -> list[FieldViolation]:
-        pools = self._domain.schema.pools
-        if not pool or pool in pools:
-            return []
-        known = ", ".join(pools) or "none"
-        return [FieldViolation("pool", f"unknown pool {pool!r}: {self.domain} has {known}")]
-
-    def _facet_violations(self, request: RecommendRequest) -> list[FieldViolation]:
-        known = [f.name for f in category_fields(self._domain.schema.object)]
-        return [
-            FieldViolation(
-                f"facet_filters[{i}].field",
-                f"unknown category field {wanted.field!r}: {self.domain} has {', '.join(known)}",
-            )
-            for i, wanted in enumerate(request.facet_filters)
-            if wanted.field not in known
-        ]
-
-    def _profile(self, name: str) -> Profile:
-        if name not in {p.value for p in self._bundle.ensemble.stacks}:
-            served = ", ".join(sorted(p.value for p in self._bundle.ensemble.stacks))
-            raise InvalidRequestError(
-                [FieldViolation("profile", f"{name!r} is not served: use {served}")]
-            )
-        return Profile(name)
-
-    def _checked(
-        self,
-        user: UserRef,
-        context: Mapping[str, str],
-        found_before: Sequence[FieldViolation] = (),
-    ) -> dict[str, str | float]:
-        """The user's attributes as values of their kinds; raises with every violation at once."""
-        violations = [*found_before, *self._context_violations(context)]
-        attributes: dict[str, str | float] = {}
-        for name, text in user.attributes.items():
-            where = f'user.attributes["{name}"]'
-            declared = next((f for f in self._domain.schema.user if f.name == name), None)
-            if declared is None:
-                known = ", ".join(f.name for f in self._domain.schema.user)
-                problem = f"unknown field: {self.domain} has {known}"
-                violations.append(FieldViolation(where, problem))
-                continue
-            value = _parsed(declared, text)
-            if value is None:
-                violations.append(
-                    FieldViolation(
-                        where, f"{text!r} is not a {declared.kind.value}: {declared.doc}"
-                    )
-                )
-            elif declared.kind is Kind.TIMESTAMP:
-                attributes[name] = self._on_log_clock(float(value))
-            else:
-                attributes[name] = value
-        if violations:
-            raise InvalidRequestError(violations)
-        return attributes
-
-    def _context_violations(self, context: Mapping[str, str]) -> list[FieldViolation]:
-        known = [f.name for f in self._domain.schema.context]
-        return [
-            FieldViolation(
-                f'context["{name}"]', f"unknown field: {self.domain} has {', '.join(known)}"
-            )
-            for name in context
-            if name not in known
-        ]
-
-
-def _parsed(field: Field, text: str | float) -> str | float | None:
-    """The value of an attribute, or None when the text does not fit its kind."""
-    if field.kind is Kind.CATEGORY:
-        return str(text)
-    try:
-        value = float(text)
-    except ValueError:
-        if field.kind is not Kind.TIMESTAMP:
-            return None
-        try:
-            moment = datetime.fromisoformat(str(text))
-        except ValueError:
-            return None
-        if moment.tzinfo is None:
-            return None
-        value = moment.timestamp()
-    return value if math.isfinite(value) else None
