@@ -1,12 +1,17 @@
-"""Bundles that are trained once for a whole test run."""
+"""Bundles that are trained once for a whole test run, and no test that fails for being slow."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from server.testing.bundles import TinyBundle, train_tiny_bundle
+
+# A deadline would be an assertion on the machine's other work.
+settings.register_profile("encore", deadline=None)
+settings.load_profile("encore")
 
 
 @pytest.fixture(scope="session")
