@@ -13,6 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from core.errors import BundleError, NotEnoughDataError
+from core.models.base import LIST_DEPTH
 
 MIN_PER_CLASS = 10
 """Labels of each kind without which a stack would be noise."""
@@ -24,8 +25,6 @@ LEAST_SHARE = 0.1
 of use, the ensemble still ranks as its members do."""
 SCALE_ROWS = 50.0
 """Rows that the pull of the common scale towards 1, members being calibrated, weighs as much as."""
-LIST_DEPTH = 10
-"""Members that order lists are weighed by what stands in so many first places."""
 SHARE_PULL = 2e-3
 """NDCG that all weight on one of many members must gain on equal shares: less may be chance."""
 SHARE_STEPS = 10

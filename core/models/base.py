@@ -16,6 +16,9 @@ from core.state.columns import Columns, Family, FeatureBatch
 Progress = Callable[[str, float], None]
 """Called with what is being done and the fraction done, from 0 to 1."""
 
+LIST_DEPTH = 10
+"""Lists are ordered for what stands in so many first places."""
+
 
 @dataclass(frozen=True)
 class Examples:

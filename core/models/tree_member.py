@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.errors import BundleError
 from core.mapped import pieces
-from core.models.base import Contributions, Examples, Progress, check_blocks
+from core.models.base import LIST_DEPTH, Contributions, Examples, Progress, check_blocks
 from core.models.member_files import read_description, write_description
 from core.models.settings import Compute
 from core.models.tree_inputs import MaskedRows, TreeColumns, shown_categories
@@ -30,9 +30,6 @@ SERVING_ROWS = 4096
 _LOG = logging.getLogger("core.models.lightgbm")
 _LOG.addHandler(logging.NullHandler())
 lightgbm.register_logger(_LOG, info_method_name="debug", warning_method_name="debug")
-
-LIST_DEPTH = 10
-"""Lists are ordered for what stands in so many first places."""
 
 _TREES = "trees.txt"
 _DESCRIPTION = "trees.json"

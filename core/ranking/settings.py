@@ -23,8 +23,7 @@ class ListSettings:
     """Share of the lists that are made as if nothing of the user's past were known, half of them
     with the user's attributes: else no model would have seen a new user."""
     negative_share: float = 0.2
-    """Share of a list's candidates that were not taken which is kept, drawn at random:
-    what nearly made the first places is among them."""
+    """Share of a list's candidates that were not taken which is kept, drawn at random."""
     proposals: int = 600
     """What the learned quotas of all sources may add up to."""
 
