@@ -78,15 +78,21 @@ class TreeSettings:
     l2_per_list: float = 2e-3
     """L2 on leaf values, times the number of lists, where lists are ordered: the gradients of each
     add up to much the same, however many rows it has."""
+    lists_per_round: int = 20
+    """Lists to each tree, beyond 200 trees: of fewer, more trees learn by heart what was taken."""
 
     def for_lists(self) -> TreeSettings:
         """The same shape for ordering lists: thresholds are searched, so that few trees do.
 
-        All of them are fitted: the NDCG of a tune block of some hundred lists moves more by chance
-        than by another hundred trees.
+        How many is for `rounds_of` to say: the NDCG of a tune block of some hundred lists moves more
+        by chance than by another hundred trees.
         """
-        few = min(self.max_rounds, 200)
+        few = min(self.max_rounds, 400)
         return replace(self, orders_lists=True, random_thresholds=False, max_rounds=few)
+
+    def rounds_of(self, n_lists: int) -> int:
+        """How many trees so many lists bear (docs/experiments.md)."""
+        return min(self.max_rounds, max(200, n_lists // self.lists_per_round))
 
     def parameters(
         self, n_rows: int, seed: int, compute: Compute, *, n_lists: int = 0
@@ -210,9 +216,11 @@ class TreeTrainer:
         settings = self.settings
         categories = shown_categories(train.features, settings.max_categories)
         layout = TreeColumns(train.features.columns, categories)
-        rounds = settings.max_rounds if iterations is None else iterations
         sizes = _list_sizes(train, settings)
         n_lists = 0 if sizes is None else len(sizes)
+        rounds = iterations
+        if rounds is None:
+            rounds = settings.max_rounds if sizes is None else settings.rounds_of(n_lists)
         parameters = settings.parameters(len(train), seed, self.compute, n_lists=n_lists)
         data = lightgbm.Dataset(
             MaskedRows(layout, train.features, share=settings.context_dropout, seed=seed),

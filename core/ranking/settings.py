@@ -10,19 +10,19 @@ from dataclasses import dataclass
 class ListSettings:
     """How many lists are made, and what is kept of them."""
 
-    moments: int = 8
+    moments: int = 16
     """Moments at which lists are made; what sources look up is fitted anew at each.
 
     Where they are few, the last is the stack block and the one before it the tune block; lists
     before that must have matured by then."""
-    lists: int = 8000
+    lists: int = 12_800
     """Lists at most, over all moments."""
     explore_share: float = 0.4
     """Share of the lists that hold only what the user never had."""
     stranger_share: float = 0.05
     """Share of the lists that are made as if nothing of the user's past were known, half of them
     with the user's attributes: else no model would have seen a new user."""
-    negative_share: float = 0.2
+    negative_share: float = 0.1
     """Share of a list's candidates that were not taken which is kept, drawn at random."""
     proposals: int = 600
     """What the learned quotas of all sources may add up to."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from core.requests import RecommendRequest
 from core.retrieval.index import Retrieval
 from core.state.state import State
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,18 @@ class Query:
     facet filters and are as novel as asked; None for all objects. See `core.recommend.allowed`."""
     preference: NDArray[np.int8] | None = None
     """(n_objects,) how many of the story's tags each object carries, or None without any."""
+    _known: dict[Hashable, object] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """What `compute` gives, computed once for this query; nobody may write into it.
+
+        Sources propose and score from the same numbers, and many read the same past.
+        """
+        if key not in self._known:
+            self._known[key] = compute()
+        return cast(T, self._known[key])
 
 
 @dataclass(frozen=True)

@@ -41,5 +41,5 @@ class Als:
 
     @staticmethod
     def _factors(query: Query) -> NDArray[np.float64]:
-        past = history_of(query)
-        return query.retrieval.als.fold_in(past.objects, past.counts)
+        past, index = history_of(query), query.retrieval.als
+        return query.once("als", lambda: index.fold_in(past.objects, past.counts))

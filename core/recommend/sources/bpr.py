@@ -41,4 +41,5 @@ class Bpr:
 
     @staticmethod
     def _factors(query: Query) -> NDArray[np.float64]:
-        return query.retrieval.bpr.fold_in(history_of(query).objects)
+        past, index = history_of(query), query.retrieval.bpr
+        return query.once("bpr", lambda: index.fold_in(past.objects))

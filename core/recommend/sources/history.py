@@ -29,7 +29,11 @@ class History:
 
 
 def history_of(query: Query) -> History:
-    """The past of the query's user as of now."""
+    """The past of the query's user as of now, read once."""
+    return query.once("history", lambda: _read(query))
+
+
+def _read(query: Query) -> History:
     liked = only_liked(query)
     objects = np.concatenate([liked, query.state.own_objects(query.user)])
     past = query.state.own_past(query.user, objects, query.user_now_s)

@@ -60,10 +60,9 @@ class ItemToItem:
         seeds = query.state.recent_objects(query.user)[: self.recent]
         index: ItemNeighbours = query.retrieval.item_neighbours
         weights = self.fade ** np.arange(len(seeds), dtype=np.float64)
-        summed: tuple[NDArray[np.float64], NDArray[np.int32]] = _sum_neighbours(
-            index.neighbours, index.cosines, seeds, weights
+        return query.once(
+            self, lambda: _sum_neighbours(index.neighbours, index.cosines, seeds, weights)
         )
-        return summed
 
 
 @allocating_kernel()

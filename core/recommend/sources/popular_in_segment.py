@@ -24,9 +24,10 @@ class PopularInSegment:
 
     def propose(self, query: Query, limit: int) -> Proposals:
         """Nothing for users of whom neither a taste nor an attribute is known."""
-        shares, reason = self._by_taste(query), "popular among people of your taste"
+        by_taste, by_attribute = self._shares(query)
+        shares, reason = by_taste, "popular among people of your taste"
         if shares is None:
-            shares, reason = self._by_attribute(query), "popular among people like you"
+            shares, reason = by_attribute, "popular among people like you"
         if shares is None:
             return NONE
         found = best_positive(shares, query.pool, limit)
@@ -42,9 +43,15 @@ class PopularInSegment:
         nothing = np.zeros(0)
         columns = [
             looked_up(nothing if shares is None else shares, objects)
-            for shares in (self._by_taste(query), self._by_attribute(query))
+            for shares in self._shares(query)
         ]
         return np.column_stack(columns)
+
+    def _shares(
+        self, query: Query
+    ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+        """Of the segments by taste and by attributes."""
+        return query.once(self, lambda: (self._by_taste(query), self._by_attribute(query)))
 
     @staticmethod
     def _by_taste(query: Query) -> NDArray[np.float64] | None:

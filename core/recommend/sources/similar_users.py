@@ -43,6 +43,9 @@ class SimilarUsers:
 
     def _frequencies(self, query: Query) -> NDArray[np.float64] | None:
         """(n_objects,) what `scores` looks up; None for users without a taste."""
+        return query.once(self, lambda: self._of_nearest(query))
+
+    def _of_nearest(self, query: Query) -> NDArray[np.float64] | None:
         past, index = history_of(query), query.retrieval.similar_users
         taste = index.taste_of(past.objects, past.decayed)
         if not taste.any():

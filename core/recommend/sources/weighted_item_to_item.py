@@ -46,4 +46,5 @@ class WeightedItemToItem:
         if not len(past):
             return None
         shares = past.decayed / max(float(past.decayed.sum()), 1e-12)
-        return query.retrieval.weighted_neighbours.sum_of(past.objects, shares)
+        index = query.retrieval.weighted_neighbours
+        return query.once("weighted_neighbours", lambda: index.sum_of(past.objects, shares))
