@@ -41,7 +41,7 @@ from core.ranking.at_cut import ListsAtCut, lists_at_cut
 from core.ranking.quotas import learn_quotas
 from core.ranking.recommender import Pipeline
 from core.ranking.settings import LISTS
-from core.ranking.task import FittedRank, RankTask
+from core.ranking.task import KINDS, FittedRank, RankTask
 from core.readers import read_log
 from domains import domain_named
 
@@ -181,17 +181,24 @@ def _drawn(task: ListTask, users: int, seed: int) -> NDArray[np.int64]:
     return np.sort(generator.choice(n, min(users, n), replace=False)).astype(np.int64)
 
 
-def _asked(
-    made: ListsAtCut, layout: TreeColumns, users: NDArray[np.int64], mode: Mode
-) -> list[Asked]:
+def unranked(made: ListsAtCut) -> Pipeline:
+    """A pipeline with learned quotas that ranks nothing."""
     budget, limit = LISTS["standard"].proposals, made.stages.source_limit
     quotas = {
         novelty: learn_quotas(found, budget=budget, limit=limit)
         for novelty, found in made.lists.found.items()
     }
+    nothing = FittedRank(
+        RankTask(dict.fromkeys(KINDS, Ensemble({}, {})), quotas), {}, {}, made.lists.n_lists, {}
+    )
+    return made.pipeline(nothing)
+
+
+def _asked(
+    made: ListsAtCut, layout: TreeColumns, users: NDArray[np.int64], mode: Mode
+) -> list[Asked]:
     # What ranks is what is compared here: none of the pipeline's own.
-    nothing = FittedRank(RankTask(Ensemble({}, {}), quotas), {}, {}, made.lists.n_lists, {})
-    pipeline: Pipeline = made.pipeline(nothing)
+    pipeline = unranked(made)
     return [
         Asked(pipeline.of_log[candidates.objects], layout.matrix(batch, np.float32))
         for _, candidates, batch in pipeline.unscored(users, mode)

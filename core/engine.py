@@ -242,7 +242,9 @@ class DomainEngine:
         with self._lock:
             query, candidates = self._shortlisted(asked, now_s)
             batch = self._ranking_batch(query, candidates.objects, now_s, asked.attributes)
-        probabilities = self._predict(self._ranker, batch, asked.profile).probabilities
+        probabilities = self._predict(
+            self._ranker(asked.request), batch, asked.profile
+        ).probabilities
         with self._lock:
             return rank(query, asked.stages.rerankers, candidates, probabilities)
 
@@ -255,7 +257,9 @@ class DomainEngine:
             trace = Trace.of(query, stages, candidates, object_ids)
             objects = np.concatenate([trace.scored, trace.others])
             batch = self._ranking_batch(query, objects, now_s, asked.attributes)
-        probabilities = self._predict(self._ranker, batch, asked.profile).probabilities
+        probabilities = self._predict(
+            self._ranker(asked.request), batch, asked.profile
+        ).probabilities
         with self._lock:
             slate = rank(query, stages.rerankers, candidates, probabilities[: len(trace.scored)])
             return trace.told(slate, probabilities)
@@ -328,11 +332,10 @@ class DomainEngine:
             self._report(member, ArithmeticError(f"{rows} of {len(batch)} logits are not finite"))
         return prediction
 
-    @property
-    def _ranker(self) -> Ensemble:
+    def _ranker(self, request: RecommendRequest) -> Ensemble:
         """What ranks candidates: the rank task, or Score's ensemble in bundles without one."""
         rank_task = self._bundle.rank
-        return self._bundle.ensemble if rank_task is None else rank_task.ensemble
+        return self._bundle.ensemble if rank_task is None else rank_task.ensemble_of(request)
 
     def _ranking_batch(
         self,

@@ -27,7 +27,7 @@ from core.examples import ExampleTable
 from core.lists.visits import NEXT_SESSIONS, SESSION_S
 from core.log import UNKNOWN_LABEL, ClockKind, EventLog
 from core.mapped import pieces
-from core.models.base import Progress, Trainers
+from core.models.base import Model, Progress, Trainers
 from core.state.columns import FeatureBatch
 
 PREDICT_ROWS = 100_000
@@ -101,6 +101,8 @@ class Fitted:
     ensemble: Ensemble
     blocks: Blocks
     iterations: Mapping[str, int]
+    before_stack: Mapping[str, Model]
+    """The members as they were when the stack block began: what is fitted on it asks these."""
 
 
 def cut_blocks(table: ExampleTable, until: float, recipe: Recipe) -> Blocks:
@@ -210,7 +212,7 @@ def fit_as_of(
         trainers=trainers,
         progress=_named(progress, "refit"),
     )
-    return Fitted(Ensemble(members, stacks), blocks, iterations)
+    return Fitted(Ensemble(members, stacks), blocks, iterations, before)
 
 
 def _named(progress: Progress | None, stage: str) -> Progress | None:

@@ -33,12 +33,14 @@ class ListTable:
         n_lists: how many lists they are of.
         negative_share: which share of the candidates not taken was kept, at random: a model of
             these examples is too sure by the logarithm of it.
+        new_only: (n,) of examples: whether their list holds only what the user never had.
         found: where the sources had what was taken, in lists of all and in those of new objects.
     """
 
     examples: ExampleTable
     n_lists: int
     negative_share: float
+    new_only: NDArray[np.bool_]
     found: Mapping[Novelty, FoundPlaces]
 
 
@@ -169,7 +171,7 @@ class ListCollector:
             self._report,
             who.attributes,
         )
-        self._parts.append(_Part(batch, labels[kept].astype(np.int8), user, row, objects))
+        self._parts.append(_Part(batch, labels[kept].astype(np.int8), user, row, explores, objects))
 
     def _attributes(self, user: int) -> dict[str, str | float]:
         """What the log's table knows of a user."""
@@ -215,6 +217,7 @@ class ListCollector:
             examples,
             len(sizes),
             self._settings.negative_share,
+            np.repeat([part.new_only for part in self._parts], sizes),
             {
                 novelty: FoundPlaces(
                     self._sources,
@@ -234,4 +237,5 @@ class _Part:
     labels: NDArray[np.int8]
     user: int
     row: int
+    new_only: bool
     objects: NDArray[np.int32]

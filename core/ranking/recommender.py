@@ -69,8 +69,9 @@ class Pipeline:
         self, users: NDArray[np.int64], mode: Mode, progress: Told | None = None
     ) -> list[ScoredList]:
         """Each user's candidates (users are indices of the log), before any reranker."""
-        ensemble, lists = self.rank.task.ensemble, []
+        lists = []
         for query, candidates, batch in self.unscored(users, mode):
+            ensemble = self.rank.task.ensemble_of(query.request)
             probabilities = {
                 profile: ensemble.predict(batch, profile).probabilities
                 for profile in ensemble.stacks
@@ -85,7 +86,7 @@ class Pipeline:
     ) -> Iterator[tuple[Query, Candidates, FeatureBatch]]:
         """Each user's candidates with what the members see of them."""
         for user in users.tolist():
-            query = self._query(user, mode)
+            query = self.query(user, mode)
             quotas = self.rank.task.quotas_of(query.request)
             candidates = shortlist(query, self.stages, fail, quotas)
             yield (
@@ -100,7 +101,7 @@ class Pipeline:
         """Source -> for each user what it proposes: object indices of the log, best first."""
         found: dict[str, list[NDArray[np.int32]]] = {s.name: [] for s in self.stages.sources}
         for user in users.tolist():
-            query = self._query(user, mode)
+            query = self.query(user, mode)
             for source in self.stages.sources:
                 found[source.name].append(self.of_log[source.propose(query, depth).objects])
         return {name: lists for name, lists in found.items() if any(map(len, lists))}
@@ -117,7 +118,8 @@ class Pipeline:
     def _futures(self) -> Futures:
         return Futures.of(self.history)
 
-    def _query(self, user: int, mode: Mode) -> Query:
+    def query(self, user: int, mode: Mode) -> Query:
+        """What a user (an index of the log) asks at the cut."""
         counts_sessions = self._futures.counts_sessions
         row = len(self.history)
         return query_at(

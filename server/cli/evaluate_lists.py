@@ -18,6 +18,7 @@ from core.models import Compute
 from core.ranking.at_cut import pipeline_at_cut
 from core.ranking.recommender import Pipeline, PipelineLists, ScoredLists
 from core.readers import read_log
+from core.requests import Novelty
 from core.training import Recipe
 from server.cli.output import Report, print_json, progress_bars, stdout
 
@@ -80,7 +81,7 @@ def ways_to_rank(pipeline: Pipeline, report: Report) -> Sequence[PipelineLists]:
     """The order of the rank task itself, then with one change at a time."""
     scored = ScoredLists(pipeline, report)
     lists = [PipelineLists(PIPELINE, scored)]
-    if Profile.LIGHT in pipeline.rank.task.ensemble.stacks:
+    if Profile.LIGHT in pipeline.rank.task.ensembles[Novelty.ANY].stacks:
         lists.append(PipelineLists(f"{PIPELINE}, light", scored, profile=Profile.LIGHT))
     rerankers = pipeline.stages.rerankers
     lists += [

@@ -508,7 +508,7 @@ def test_the_probability_of_an_item_is_what_the_rank_task_says_of_it(
     objects = np.array([loaded.state.objects.get(name) for name in told], np.int32)
     columns = loaded.manifest.columns(domain.schema)
     batch = candidate_batch(query, domain.stages.sources, columns, objects, fail)
-    expected = loaded.rank.ensemble.predict(batch, Profile.FULL).probabilities
+    expected = loaded.rank.ensembles[Novelty.ANY].predict(batch, Profile.FULL).probabilities
     np.testing.assert_allclose(list(told.values()), expected, atol=1e-6)
     # Whatever else is ranked, and however the object came into the list.
     few = tuple(told)[1::2]

@@ -74,10 +74,12 @@ def test_probabilities_are_those_of_all_candidates_not_of_the_examples(
     fitted: FittedRank, tables: tuple[ListTable, ListTable]
 ) -> None:
     some, everything = tables[0].examples, tables[1].examples
-    said = fitted.task.ensemble.predict(everything.features, Profile.FULL).probabilities.mean()
-    among_all, among_some = everything.labels.mean(), some.labels.mean()
-    assert among_some > 1.5 * among_all
-    assert said == pytest.approx(among_all, rel=0.3)
+    assert some.labels.mean() > 1.5 * everything.labels.mean()
+    for kind, ensemble in fitted.task.ensembles.items():
+        of_kind = tables[1].new_only == (kind is Novelty.NEW_ONLY)
+        batch = everything.features.take(np.flatnonzero(of_kind))
+        said = ensemble.predict(batch, Profile.FULL).probabilities.mean()
+        assert said == pytest.approx(everything.labels[of_kind].mean(), rel=0.3)
 
 
 def test_a_task_that_was_kept_says_the_same(
@@ -86,19 +88,24 @@ def test_a_task_that_was_kept_says_the_same(
     fitted.task.save(tmp_path)
     batch = tables[0].examples.features
     loaded = RankTask.load(tmp_path, batch.columns, TRAINERS)
-    np.testing.assert_array_equal(
-        loaded.ensemble.predict(batch, Profile.FULL).probabilities,
-        fitted.task.ensemble.predict(batch, Profile.FULL).probabilities,
-    )
+    for kind, ensemble in fitted.task.ensembles.items():
+        np.testing.assert_array_equal(
+            loaded.ensembles[kind].predict(batch, Profile.FULL).probabilities,
+            ensemble.predict(batch, Profile.FULL).probabilities,
+        )
     assert loaded.quotas == fitted.task.quotas
 
 
-def test_lists_of_new_objects_have_quotas_of_their_own(fitted: FittedRank) -> None:
+def test_lists_of_new_objects_have_stacks_and_quotas_of_their_own(fitted: FittedRank) -> None:
     task = fitted.task
     for novelty in Novelty:
-        asked = task.quotas_of(RecommendRequest(UserRef("u1"), novelty=novelty))
+        request = RecommendRequest(UserRef("u1"), novelty=novelty)
         kind = Novelty.NEW_ONLY if novelty is Novelty.NEW_ONLY else Novelty.ANY
-        assert asked is task.quotas[kind]
+        assert task.quotas_of(request) is task.quotas[kind]
+        assert task.ensemble_of(request) is task.ensembles[kind]
+    of_all, of_new = task.ensembles[Novelty.ANY], task.ensembles[Novelty.NEW_ONLY]
+    assert of_all.members is of_new.members
+    assert of_all.stacks != of_new.stacks
     assert set(task.quotas[Novelty.ANY]) == {source.name for source in SMALL_DOMAIN.stages.sources}
 
 
