@@ -124,6 +124,12 @@ def test_trees_for_lists_put_first_what_is_taken() -> None:
     assert first.mean() > 0.8  # by chance 0.2
 
 
+def test_more_lists_bear_more_trees_within_bounds() -> None:
+    settings = TreeSettings().for_lists()
+    assert [settings.rounds_of(n) for n in (10, 3_200, 4_800, 100_000)] == [200, 200, 300, 400]
+    assert replace(settings, max_rounds=50).rounds_of(100_000) == 50
+
+
 def test_trees_for_lists_must_be_told_the_lists() -> None:
     trainer = replace(TRAINER, settings=TRAINER.settings.for_lists())
     with pytest.raises(ValueError, match="with their lists"):

@@ -126,6 +126,8 @@ def test_lists_of_new_objects_hold_nothing_that_the_user_had() -> None:
     shown = {(log().users.ids[user], state.objects.string(obj)) for user, obj in pairs(made)}
     assert shown
     assert not shown & had
+    assert made.new_only.shape == made.examples.labels.shape
+    assert made.new_only.all()
 
 
 def test_of_strangers_nothing_is_known_but_what_they_then_take() -> None:
@@ -139,6 +141,7 @@ def test_of_strangers_nothing_is_known_but_what_they_then_take() -> None:
     assert not made.examples.features.numbers[:, names.index("own_count")].any()
     assert np.isnan(made.examples.features.numbers[:, names.index("item_all")]).all()
     assert made.examples.labels.any()
+    assert not made.new_only.any()
 
 
 def in_sessions(log: EventLog) -> EventLog:

@@ -109,6 +109,33 @@ def test_lists_of_new_objects_have_stacks_and_quotas_of_their_own(fitted: Fitted
     assert set(task.quotas[Novelty.ANY]) == {source.name for source in SMALL_DOMAIN.stages.sources}
 
 
+def test_a_kind_with_too_few_lists_has_the_stacks_of_both(
+    fitted: FittedRank, tables: tuple[ListTable, ListTable]
+) -> None:
+    none_new = replace(tables[0], new_only=np.zeros(len(tables[0].new_only), bool))
+    task = fit_rank_task(
+        none_new,
+        SMALL_DOMAIN.recipe,
+        TINY,
+        RECIPES["tiny"](ONE_THREAD),
+        source_limit=200,
+        seed=0,
+    ).task
+    of_both = task.ensembles[Novelty.NEW_ONLY].stacks
+    assert of_both == task.ensembles[Novelty.ANY].stacks
+    assert of_both not in [ensemble.stacks for ensemble in fitted.task.ensembles.values()]
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"full": {}}', '{"light": 1}'])
+def test_damaged_stacks_of_new_objects_are_refused(
+    fitted: FittedRank, tables: tuple[ListTable, ListTable], tmp_path: Path, content: str
+) -> None:
+    fitted.task.save(tmp_path)
+    (tmp_path / "new_stacks.json").write_text(content, encoding="utf-8")
+    with pytest.raises(BundleError):
+        RankTask.load(tmp_path, tables[0].examples.features.columns, TRAINERS)
+
+
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"any": {}}', '{"any": {"popular": "x"}, "new_only": {}}']
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -125,6 +126,39 @@ def test_scores_do_not_depend_on_the_other_candidates_nor_on_their_order(
     assert not np.isinf(whole).any()
     some = np.array(data.draw(st.lists(st.sampled_from(everything.tolist()))), np.int32)
     np.testing.assert_array_equal(source.scores(query, some), whole[some])
+
+
+@given(st.integers(0, 3), st.integers(0, 20), st.booleans(), st.permutations(SOURCES))
+@settings(max_examples=30, deadline=None)
+def test_what_is_read_once_for_all_sources_is_what_each_would_read(
+    seed: int, user: int, pool: bool, order: list[Source]
+) -> None:
+    shared = query_of(seed, user, pool=pool)
+    everything = np.arange(shared.state.objects.end, dtype=np.int32)
+    for source in order:
+        fresh = query_of(seed, user, pool=pool)
+        asked, alone = source.propose(shared, 20), source.propose(fresh, 20)
+        np.testing.assert_array_equal(asked.objects, alone.objects)
+        assert asked.reasons == alone.reasons
+        if isinstance(source, Scoring):
+            said = source.scores(shared, everything)
+            fresh = query_of(seed, user, pool=pool)
+            np.testing.assert_array_equal(said, source.scores(fresh, everything))
+
+
+def test_a_query_computes_once_and_a_changed_one_anew() -> None:
+    query = query_of(0, 1)
+    assert query.once("key", lambda: 1) == 1
+    assert query.once("key", lambda: 2) == 1
+    assert query.once("other", lambda: 3) == 3
+    assert replace(query, user=2).once("key", lambda: 4) == 4
+
+
+def test_what_could_not_be_computed_is_tried_again() -> None:
+    query = query_of(0, 1)
+    with pytest.raises(ZeroDivisionError):
+        query.once("key", lambda: 1 // 0)
+    assert query.once("key", lambda: 1) == 1
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
