@@ -18,40 +18,29 @@ bootstrap interval over users of the paired difference to `binary`.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import catboost
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from core.domain import Domain
-from core.ensemble import Ensemble
-from core.lists.metrics import accuracy, hits_of, mean_of, paired_means
-from core.lists.protocol import ListTask, Mode, TargetKind, cut_lists, cut_of, earlier_task
+from benchmarks import past_lists
+from benchmarks.past_lists import MODES
+from core.lists.protocol import Mode
 from core.models import Compute, TreeSettings
 from core.models.tree_inputs import TreeColumns
-from core.ranking.at_cut import ListsAtCut, lists_at_cut
-from core.ranking.quotas import learn_quotas
 from core.ranking.recommender import Pipeline
-from core.ranking.settings import LISTS
-from core.ranking.task import KINDS, FittedRank, RankTask
-from core.readers import read_log
-from domains import domain_named
 
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 Score = Callable[[Matrix], Floats]
 
-DEPTH = 10
 ROUNDS = 200
-MODES = (Mode.ALL, Mode.EXPLORE)
 
 
 @dataclass(frozen=True)
@@ -140,11 +129,10 @@ class Asked:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Make lists, fit every ranker, print the table."""
-    options = _parser().parse_args(arguments)
-    domain = domain_named(options.domain)
-    log = read_log(domain.readers, options.data, options.format)
-    task = earlier_task(cut_lists(log, cut_of(log, options.cut)))
-    made = _lists(domain, task, options.lists, options.seed)
+    parser = past_lists.parser(__doc__)
+    parser.add_argument("--lists", type=int, default=3200)
+    options = parser.parse_args(arguments)
+    made, task = past_lists.read(options, lists=options.lists)
     layout = TreeColumns(made.lists.examples.features.columns, [])
     rows = Rows(
         layout.matrix(made.lists.examples.features, np.float32),
@@ -152,101 +140,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         np.asarray(made.lists.examples.lists),
     )
     print(f"{made.lists.n_lists} lists, {len(rows.labels)} rows, {rows.matrix.shape[1]} columns")
-    judged = _drawn(task, options.users, options.seed)
-    asked = {mode: _asked(made, layout, task.users[judged], mode) for mode in MODES}
-    found: dict[str, dict[str, Floats]] = {}
+    judged = past_lists.drawn(task, options.users, options.seed)
+    # What ranks is what is compared here: none of the pipeline's own.
+    pipeline = past_lists.unranked(made)
+    asked = {mode: _asked(pipeline, layout, task.users[judged], mode) for mode in MODES}
+    found: dict[str, past_lists.Figures] = {}
     seconds = {}
     for name, fit in RANKERS.items():
         begun = time.perf_counter()
         score = fit(rows, options.seed, options.threads)
         seconds[name] = time.perf_counter() - begun
-        found[name] = _ndcg(task, judged, asked, score)
-        _show(name, found, seconds[name], options.seed)
-    if options.json:
-        means = {
-            name: {title: mean_of(values) for title, values in of.items()}
-            for name, of in found.items()
+        lists = {
+            mode: [past_lists.best(one.objects, score(one.matrix)) for one in users]
+            for mode, users in asked.items()
         }
-        print(json.dumps({"ndcg": means, "fit_s": seconds}, indent=1))
-
-
-def _lists(domain: Domain, task: ListTask, lists: int, seed: int) -> ListsAtCut:
-    settings = replace(LISTS[domain.recipe.trainers], lists=lists)
-    return lists_at_cut(domain, task, domain.recipe, settings, seed=seed)
-
-
-def _drawn(task: ListTask, users: int, seed: int) -> NDArray[np.int64]:
-    n = len(task.users)
-    generator = np.random.default_rng(seed)
-    return np.sort(generator.choice(n, min(users, n), replace=False)).astype(np.int64)
-
-
-def unranked(made: ListsAtCut) -> Pipeline:
-    """A pipeline with learned quotas that ranks nothing."""
-    budget, limit = LISTS["standard"].proposals, made.stages.source_limit
-    quotas = {
-        novelty: learn_quotas(found, budget=budget, limit=limit)
-        for novelty, found in made.lists.found.items()
-    }
-    nothing = FittedRank(
-        RankTask(dict.fromkeys(KINDS, Ensemble({}, {})), quotas), {}, {}, made.lists.n_lists, {}
-    )
-    return made.pipeline(nothing)
+        found[name] = past_lists.ndcg(task, judged, lists)
+        past_lists.show(f"{name:30s} {seconds[name]:5.0f} s", name, found, options.seed)
+    if options.json:
+        print(json.dumps({"ndcg": past_lists.means(found), "fit_s": seconds}, indent=1))
 
 
 def _asked(
-    made: ListsAtCut, layout: TreeColumns, users: NDArray[np.int64], mode: Mode
+    pipeline: Pipeline, layout: TreeColumns, users: NDArray[np.int64], mode: Mode
 ) -> list[Asked]:
-    # What ranks is what is compared here: none of the pipeline's own.
-    pipeline = unranked(made)
     return [
         Asked(pipeline.of_log[candidates.objects], layout.matrix(batch, np.float32))
         for _, candidates, batch in pipeline.unscored(users, mode)
     ]
-
-
-def _ndcg(
-    task: ListTask,
-    judged: NDArray[np.int64],
-    asked: dict[Mode, list[Asked]],
-    score: Score,
-) -> dict[str, Floats]:
-    """Kind of target and mode -> (users,) NDCG at DEPTH."""
-    values = {}
-    for mode, users in asked.items():
-        lists = np.full((len(users), DEPTH), -1, np.int32)
-        for row, one in enumerate(users):
-            best = one.objects[np.lexsort((one.objects, -score(one.matrix)))][:DEPTH]
-            lists[row, : len(best)] = best
-        for kind in TargetKind:
-            targets = task.targets[kind].within(mode).at(judged)
-            figures = accuracy(hits_of(lists, targets), targets.sizes, DEPTH)
-            values[f"{kind.value}, {mode.value}"] = figures["ndcg"]
-    return values
-
-
-def _show(name: str, found: dict[str, dict[str, Floats]], seconds: float, seed: int) -> None:
-    cells = [f"{name:30s} {seconds:5.0f} s"]
-    for title, values in found[name].items():
-        first = found[next(iter(found))][title]
-        change = paired_means(values, first, seed=seed)
-        low, high = change.difference_low, change.difference_high
-        cells.append(f"{title} {mean_of(values):.4f} ({low:+.4f} to {high:+.4f})")
-    print(" | ".join(cells), flush=True)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("domain")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--format")
-    parser.add_argument("--cut", required=True)
-    parser.add_argument("--lists", type=int, default=3200)
-    parser.add_argument("--users", type=int, default=800)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true")
-    return parser
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """What a list costs before anything is ranked, stage by stage.
 
-python -m benchmarks.recommend_stages DOMAIN --data DIR --cut 292d [--users 300] [--json]
+python -m benchmarks.recommend_stages DOMAIN --data DIR --cut 292d [--users 800] [--json]
 
-The log is replayed up to an *earlier* cut, as `benchmarks.list_rankers` does, and lists are asked
+The log is replayed up to an *earlier* cut, see `benchmarks/past_lists.py`, and lists are asked
 for as they are served: the quotas are learned, one thread, every user once. Shown are the medians
 and 95 % quantiles over users, in milliseconds:
 
@@ -14,26 +14,20 @@ and 95 % quantiles over users, in milliseconds:
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.list_rankers import unranked
-from core.lists.protocol import Mode, cut_lists, cut_of, earlier_task
-from core.ranking.at_cut import lists_at_cut
+from benchmarks import past_lists
+from core.lists.protocol import Mode
 from core.ranking.recommender import Pipeline, fail
-from core.ranking.settings import LISTS
-from core.readers import read_log
 from core.recommend.candidate_features import candidate_batch
 from core.recommend.pipeline import asked_of
 from core.recommend.shortlist import shortlist
-from domains import domain_named
 
 Timings = dict[str, list[float]]
 """Stage -> milliseconds of each user."""
@@ -41,12 +35,9 @@ Timings = dict[str, list[float]]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Replay, ask for lists, print the table."""
-    options = _parser().parse_args(arguments)
-    domain = domain_named(options.domain)
-    log = read_log(domain.readers, options.data, options.format)
-    task = earlier_task(cut_lists(log, cut_of(log, options.cut)))
-    made = lists_at_cut(domain, task, domain.recipe, LISTS["tiny"], seed=options.seed)
-    pipeline = unranked(made)
+    options = past_lists.parser(__doc__).parse_args(arguments)
+    made, task = past_lists.read(options, recipe="tiny")
+    pipeline = past_lists.unranked(made)
     generator = np.random.default_rng(options.seed)
     users = generator.permutation(task.users)[: options.users].tolist()
     time_lists(pipeline, users[:3], Mode.ALL)  # compiles what has not been compiled yet
@@ -92,18 +83,6 @@ def summary(timings: Timings) -> dict[str, tuple[float, float]]:
         stage: (float(np.median(values)), float(np.quantile(values, 0.95)))
         for stage, values in timings.items()
     }
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("domain")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--format")
-    parser.add_argument("--cut", required=True)
-    parser.add_argument("--users", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true")
-    return parser
 
 
 if __name__ == "__main__":

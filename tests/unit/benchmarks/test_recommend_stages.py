@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.list_rankers import unranked
+from benchmarks.past_lists import unranked
 from benchmarks.recommend_stages import summary, time_lists
 from core.lists.protocol import Mode, cut_lists, cut_of
 from core.ranking.at_cut import lists_at_cut
