@@ -6,7 +6,7 @@ the log, with the iterations that evaluation chose: the published model comes fr
 that was measured.
 
     base period | train | tune | stack | (labels still open) | until
-    1. members fit on train, choosing their iterations on tune;
+    1. members fit on train, choosing their iterations on tune, unless these are settled already;
     2. members refit with those iterations on what had matured when the stack block began, and the
        stack fits on their logits there, on rows that they have never seen;
     3. members refit on all that has matured at `until`.
@@ -27,7 +27,7 @@ from core.examples import ExampleTable
 from core.lists.visits import NEXT_SESSIONS, SESSION_S
 from core.log import UNKNOWN_LABEL, ClockKind, EventLog
 from core.mapped import pieces
-from core.models.base import Model, Progress, Trainers
+from core.models.base import Model, Progress, Settled, Trainers
 from core.state.columns import FeatureBatch
 
 PREDICT_ROWS = 100_000
@@ -187,14 +187,7 @@ def fit_as_of(
     """
     blocks = cut_blocks(table, until, recipe)
     if iterations is None:
-        chosen = fit_members(
-            table.take(blocks.train),
-            table.take(blocks.tune),
-            seed=seed,
-            trainers=trainers,
-            progress=_named(progress, "choose"),
-        )
-        iterations = {name: model.iterations() for name, model in chosen.items()}
+        iterations = _choose(table, blocks, trainers, seed, progress)
     before = fit_members(
         table.take(blocks.before_stack),
         None,
@@ -213,6 +206,27 @@ def fit_as_of(
         progress=_named(progress, "refit"),
     )
     return Fitted(Ensemble(members, stacks), blocks, iterations, before)
+
+
+def _choose(
+    table: ExampleTable, blocks: Blocks, trainers: Trainers, seed: int, progress: Progress | None
+) -> dict[str, int]:
+    """Iterations by member; only those are fitted for whom the tune block decides."""
+    train = table.take(blocks.train)
+    settled = {
+        name: trainer.settled_iterations(train)
+        for name, trainer in trainers.items()
+        if isinstance(trainer, Settled)
+    }
+    known = {name: iterations for name, iterations in settled.items() if iterations is not None}
+    fitted = fit_members(
+        train,
+        table.take(blocks.tune),
+        seed=seed,
+        trainers={name: trainer for name, trainer in trainers.items() if name not in known},
+        progress=_named(progress, "choose"),
+    )
+    return {name: known.get(name) or fitted[name].iterations() for name in trainers}
 
 
 def _named(progress: Progress | None, stage: str) -> Progress | None:

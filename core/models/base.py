@@ -122,6 +122,15 @@ class Trainer(Protocol):
         ...
 
 
+@runtime_checkable
+class Settled(Protocol):
+    """A trainer whose iterations may be known before any fit; trainers need not."""
+
+    def settled_iterations(self, train: Examples) -> int | None:
+        """What a fit on these rows runs whatever a tune block says; None where that decides."""
+        ...
+
+
 Trainers = Mapping[str, Trainer]
 
 

@@ -218,9 +218,7 @@ class TreeTrainer:
         layout = TreeColumns(train.features.columns, categories)
         sizes = _list_sizes(train, settings)
         n_lists = 0 if sizes is None else len(sizes)
-        rounds = iterations
-        if rounds is None:
-            rounds = settings.max_rounds if sizes is None else settings.rounds_of(n_lists)
+        rounds = iterations or self.settled_iterations(train) or settings.max_rounds
         parameters = settings.parameters(len(train), seed, self.compute, n_lists=n_lists)
         data = lightgbm.Dataset(
             MaskedRows(layout, train.features, share=settings.context_dropout, seed=seed),
@@ -251,6 +249,11 @@ class TreeTrainer:
         if progress is not None:
             progress("lightgbm: done", 1.0)
         return TreeModel(trees, train.features.columns, categories, settings, self.compute)
+
+    def settled_iterations(self, train: Examples) -> int | None:
+        """Where lists are ordered, their number says how many trees; else a tune block does."""
+        sizes = _list_sizes(train, self.settings)
+        return None if sizes is None else self.settings.rounds_of(len(sizes))
 
     def load(self, directory: Path, columns: Columns) -> TreeModel:
         """Read what `save` wrote."""

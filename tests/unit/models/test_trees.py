@@ -117,7 +117,8 @@ def test_trees_for_lists_put_first_what_is_taken() -> None:
     trainer = replace(TRAINER, settings=TRAINER.settings.for_lists())
     made, unseen = candidates(150, seed=1), candidates(50, seed=2)
     model = trainer.fit(made, candidates(20, seed=3), seed=0)
-    assert model.iterations() == trainer.settings.max_rounds
+    assert model.iterations() == trainer.settled_iterations(made) == 40
+    assert TRAINER.settled_iterations(made) is None
     scores = model.predict(unseen.features).reshape(50, -1)
     labels = unseen.labels.reshape(50, -1)
     first = np.take_along_axis(labels, np.argsort(-scores, axis=1), axis=1)[:, 0]

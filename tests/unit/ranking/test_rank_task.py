@@ -70,6 +70,25 @@ def test_few_moments_are_enough_each_block_has_lists_of_its_own(
     assert fitted.rows["refit"] == len(examples)
 
 
+def test_nothing_is_fitted_to_choose_what_is_settled(
+    tables: tuple[ListTable, ListTable],
+) -> None:
+    told: list[str] = []
+    rank = fit_rank_task(
+        tables[0],
+        SMALL_DOMAIN.recipe,
+        TINY,
+        RECIPES["tiny"](ONE_THREAD),
+        source_limit=200,
+        seed=0,
+        progress=lambda what, _: told.append(what),
+    )
+    assert "rank choose: jenn" in told
+    assert "rank choose: lightgbm" not in told
+    assert {"rank stack: lightgbm", "rank refit: lightgbm"} <= set(told)
+    assert rank.iterations["lightgbm"] == 10
+
+
 def test_probabilities_are_those_of_all_candidates_not_of_the_examples(
     fitted: FittedRank, tables: tuple[ListTable, ListTable]
 ) -> None:
