@@ -12,7 +12,15 @@ from typing import Any
 
 import pytest
 
-from core.bundle import MANIFEST, Writer, latest_version, open_bundle, read_manifest, write_bundle
+from core.bundle import (
+    FORMAT,
+    MANIFEST,
+    Writer,
+    latest_version,
+    open_bundle,
+    read_manifest,
+    write_bundle,
+)
 from core.errors import BundleError
 from core.schema import ContentSpace, Schema
 from core.testing_logs import SMALL_SCHEMA
@@ -231,8 +239,8 @@ def test_a_bundle_whose_space_was_changed_is_refused(tmp_path: Path) -> None:
         ("[]", r"has format \[\]"),
         ("null", "has format None"),
         ("{}", "has format None"),
-        ('{"format": 2}', "has format 2, this version reads 4"),
-        ('{"format": 4}', "lacks 'domain'"),
+        ('{"format": 2}', f"has format 2, this version reads {FORMAT}"),
+        (f'{{"format": {FORMAT}}}', "lacks 'domain'"),
     ],
 )
 def test_a_damaged_manifest_is_refused(tmp_path: Path, text: str | None, problem: str) -> None:

@@ -39,6 +39,22 @@ def bundle(published: Published) -> LoadedBundle:
     return load_bundle(published[0], SMALL_DOMAIN)
 
 
+def again(root: Path, log: EventLog, evaluated: Evaluated) -> Path:
+    """The bundle of what was evaluated, published below another root."""
+    return publish(
+        SMALL_DOMAIN,
+        log,
+        evaluated,
+        SMALL_DOMAIN.recipe,
+        ONE_THREAD,
+        root=root,
+        version="v2",
+        published_at_s=float(log.time_s[-1]),
+        commit="",
+        seed=0,
+    )
+
+
 def hashes(directory: Path) -> dict[str, str]:
     return {
         str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -127,18 +143,7 @@ def test_a_log_without_lists_of_the_past_is_published_without_a_rank_task_and_sa
     published: Published, tmp_path: Path
 ) -> None:
     _, log, evaluated = published
-    directory = publish(
-        SMALL_DOMAIN,
-        log,
-        replace(evaluated, lists=None),
-        SMALL_DOMAIN.recipe,
-        ONE_THREAD,
-        root=tmp_path,
-        version="v2",
-        published_at_s=float(log.time_s[-1]),
-        commit="",
-        seed=0,
-    )
+    directory = again(tmp_path, log, replace(evaluated, lists=None))
     told = read_manifest(directory).content["rank"]
     assert told == {"none": "no list of the past has matured: give a longer log"}
     bundle = load_bundle(directory, SMALL_DOMAIN)
@@ -234,18 +239,7 @@ def test_the_state_is_mapped_and_not_read(bundle: LoadedBundle) -> None:
 
 def test_a_bundle_that_is_damaged_is_not_loaded(published: Published, tmp_path: Path) -> None:
     _, log, evaluated = published
-    directory = publish(
-        SMALL_DOMAIN,
-        log,
-        evaluated,
-        SMALL_DOMAIN.recipe,
-        ONE_THREAD,
-        root=tmp_path,
-        version="v2",
-        published_at_s=float(log.time_s[-1]),
-        commit="",
-        seed=0,
-    )
+    directory = again(tmp_path, log, evaluated)
     path = directory / "tasks" / "score" / "lightgbm" / "trees.txt"
     path.write_text(path.read_text("utf-8").replace("tree", "treE", 1), encoding="utf-8")
     with pytest.raises(BundleError, match=r"trees\.txt is not what was published"):
