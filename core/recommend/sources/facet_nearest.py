@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from core.recommend.contracts import Proposals, Query
 from core.recommend.sources.history import History, history_of
+from core.recommend.sources.popular import popularity_of
 from core.recommend.sources.ranking import NONE, nothing_of
 from core.retrieval.largest import largest
-from core.retrieval.popularity import popularity
 from core.state.compiling import allocating_kernel, kernel
 
 SMOOTHING = 50.0
@@ -36,7 +36,7 @@ class FacetNearest:
         past = history_of(query)
         if not len(past):
             return NONE
-        popular = popularity(query.state, -1, query.now_s)
+        popular = popularity_of(query, -1)
         allowed = popular > 0.0
         allowed[past.objects] = False
         if query.pool is not None:

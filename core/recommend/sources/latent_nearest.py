@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.recommend.contracts import Proposals, Query
+from core.recommend.sources.popular import popularity_of
 from core.recommend.sources.ranking import NONE, best
-from core.retrieval.popularity import log_popularity, popularity
+from core.retrieval.popularity import log_popularity
 from core.state.families.latent import taste_of_all
 
 
@@ -41,7 +42,7 @@ class LatentNearest:
             # Objects without a vector: nobody has met them and their facets say nothing.
             allowed = scores != 0.0
             if self.popularity:
-                popular = popularity(query.state, -1, query.now_s)
+                popular = popularity_of(query, -1)
                 scores += np.float32(self.popularity) * log_popularity(popular)
             if query.pool is not None:
                 allowed &= query.pool[: len(allowed)]

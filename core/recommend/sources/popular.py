@@ -13,6 +13,13 @@ from core.retrieval.popularity import popularity
 from core.state.arrays import DECAYED, LAST
 
 
+def popularity_of(query: Query, half_life: int) -> NDArray[np.float64]:
+    """(n_objects,) `popularity` by one of the schema's half-lives as of now, read once a query."""
+    return query.once(
+        ("popularity", half_life), lambda: popularity(query.state, half_life, query.now_s)
+    )
+
+
 @dataclass(frozen=True)
 class Popular:
     """What users meet most these days."""
@@ -25,9 +32,7 @@ class Popular:
 
     def propose(self, query: Query, limit: int) -> Proposals:
         """By exponentially decayed count; objects that nobody has met are not popular."""
-        found = best_positive(
-            popularity(query.state, self.half_life, query.now_s), query.pool, limit
-        )
+        found = best_positive(popularity_of(query, self.half_life), query.pool, limit)
         return Proposals(found, ("popular now",) * len(found))
 
     @property
