@@ -76,7 +76,8 @@ class Pipeline:
                 profile: ensemble.predict(batch, profile).probabilities
                 for profile in ensemble.stacks
             }
-            lists.append(ScoredList(query, candidates, probabilities))
+            # A copy: what the sources have read of this user fills memory, list by list.
+            lists.append(ScoredList(replace(query), candidates, probabilities))
             if progress is not None:
                 progress(len(lists) / len(users))
         return lists

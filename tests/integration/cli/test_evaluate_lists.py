@@ -67,6 +67,14 @@ def test_lists_hold_what_their_mode_allows(task: ListTask, pipeline: Pipeline) -
             assert mode is Mode.ALL or (had == (mode is Mode.REPEAT)).all()
 
 
+def test_lists_that_are_kept_hold_nothing_of_what_sources_read(
+    task: ListTask, pipeline: Pipeline
+) -> None:
+    # Numbers of all objects for each user would fill memory long before the last user.
+    for made in ScoredLists(pipeline).of(task.users[:USERS], Mode.ALL):
+        assert made.query.once("history", lambda: None) is None
+
+
 def test_rerankers_and_profiles_rank_the_same_candidates(
     task: ListTask, pipeline: Pipeline
 ) -> None:
