@@ -36,6 +36,7 @@ class Query:
     _known: dict[Hashable, object] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    """See `once`: arrays of all objects, so who keeps queries keeps copies (`replace`)."""
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
         """What `compute` gives, computed once for this query; nobody may write into it.

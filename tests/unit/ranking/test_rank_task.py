@@ -12,7 +12,7 @@ import pytest
 from core.ensemble import Profile
 from core.errors import BundleError
 from core.examples import replay_observed
-from core.models import RECIPES, TRAINERS
+from core.models import RECIPES, TRAINERS, Progress
 from core.ranking.lists import ListCollector, ListTable
 from core.ranking.recommender import fail
 from core.ranking.settings import LISTS, ListSettings
@@ -47,16 +47,21 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> tuple[ListTable, ListTab
     return lists(TINY), lists(replace(TINY, negative_share=1.0))
 
 
-@pytest.fixture(scope="module")
-def fitted(tables: tuple[ListTable, ListTable]) -> FittedRank:
+def fit(table: ListTable, progress: Progress | None = None) -> FittedRank:
     return fit_rank_task(
-        tables[0],
+        table,
         SMALL_DOMAIN.recipe,
         TINY,
         RECIPES["tiny"](ONE_THREAD),
         source_limit=200,
         seed=0,
+        progress=progress,
     )
+
+
+@pytest.fixture(scope="module")
+def fitted(tables: tuple[ListTable, ListTable]) -> FittedRank:
+    return fit(tables[0])
 
 
 def test_few_moments_are_enough_each_block_has_lists_of_its_own(
@@ -74,15 +79,7 @@ def test_nothing_is_fitted_to_choose_what_is_settled(
     tables: tuple[ListTable, ListTable],
 ) -> None:
     told: list[str] = []
-    rank = fit_rank_task(
-        tables[0],
-        SMALL_DOMAIN.recipe,
-        TINY,
-        RECIPES["tiny"](ONE_THREAD),
-        source_limit=200,
-        seed=0,
-        progress=lambda what, _: told.append(what),
-    )
+    rank = fit(tables[0], lambda what, _: told.append(what))
     assert "rank choose: jenn" in told
     assert "rank choose: lightgbm" not in told
     assert {"rank stack: lightgbm", "rank refit: lightgbm"} <= set(told)
@@ -132,14 +129,7 @@ def test_a_kind_with_too_few_lists_has_the_stacks_of_both(
     fitted: FittedRank, tables: tuple[ListTable, ListTable]
 ) -> None:
     none_new = replace(tables[0], new_only=np.zeros(len(tables[0].new_only), bool))
-    task = fit_rank_task(
-        none_new,
-        SMALL_DOMAIN.recipe,
-        TINY,
-        RECIPES["tiny"](ONE_THREAD),
-        source_limit=200,
-        seed=0,
-    ).task
+    task = fit(none_new).task
     of_both = task.ensembles[Novelty.NEW_ONLY].stacks
     assert of_both == task.ensembles[Novelty.ANY].stacks
     assert of_both not in [ensemble.stacks for ensemble in fitted.task.ensembles.values()]
