@@ -78,7 +78,7 @@ class TreeSettings:
     l2_per_list: float = 2e-3
     """L2 on leaf values, times the number of lists, where lists are ordered: the gradients of each
     add up to much the same, however many rows it has."""
-    lists_per_round: int = 16
+    lists_per_round: int = 32
     """Lists to each tree, beyond 200 trees: of fewer, more trees learn by heart what was taken."""
 
     def for_lists(self) -> TreeSettings:
@@ -87,7 +87,7 @@ class TreeSettings:
         How many is for `rounds_of` to say: the NDCG of a tune block of some hundred lists moves
         more by chance than by another hundred trees.
         """
-        few = min(self.max_rounds, 400)
+        few = min(self.max_rounds, 600)
         return replace(self, orders_lists=True, random_thresholds=False, max_rounds=few)
 
     def rounds_of(self, n_lists: int) -> int:

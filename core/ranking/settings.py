@@ -15,7 +15,7 @@ class ListSettings:
 
     Where they are few, the last is the stack block and the one before it the tune block; lists
     before that must have matured by then."""
-    lists: int = 9_600
+    lists: int = 24_000
     """Lists at most, over all moments."""
     explore_share: float = 0.4
     """Share of the lists that hold only what the user never had."""

@@ -127,7 +127,8 @@ def test_trees_for_lists_put_first_what_is_taken() -> None:
 
 def test_more_lists_bear_more_trees_within_bounds() -> None:
     settings = TreeSettings().for_lists()
-    assert [settings.rounds_of(n) for n in (10, 3_200, 4_800, 100_000)] == [200, 200, 300, 400]
+    lists = (10, 6_400, 9_600, 100_000)
+    assert [settings.rounds_of(n) for n in lists] == [200, 200, 300, 600]
     assert replace(settings, max_rounds=50).rounds_of(100_000) == 50
 
 
