@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from core.log import EventLog, LabelRule, Outcome, TieRule, build_log
 from core.state.columns import Columns
+from core.state.events import Event
 from core.state.hashing import MAX_LOAD, PairTable
 from core.state.latent_fit import fit_latent
 from core.state.replay import Replay
-from core.state.state import Event, State
+from core.state.state import State
 from domains.music.schema import SCHEMA
 
 HORIZON_S = 30 * 86400.0

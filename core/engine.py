@@ -40,7 +40,8 @@ from core.requests import (
 from core.retrieval.index import Retrieval
 from core.state.arrays import DISTINCT
 from core.state.columns import FeatureBatch
-from core.state.state import NOBODY, Event, State
+from core.state.events import Event
+from core.state.state import NOBODY, State
 
 STATE, RETRIEVAL, GENRE = "state", "retrieval", "genre"
 SCORE, RANK = "tasks/score", "tasks/rank"

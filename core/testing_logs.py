@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from core.content import ContentVectors, unit_vectors
 from core.log import EventLog, LabelRule, Outcome, TieRule, build_log
 from core.schema import Field, Kind, Schema
-from core.state.state import KINDS, Event, State
+from core.state.events import KINDS, Event
+from core.state.state import State
 from core.state.writing import INTERACTION
 
 SMALL_SCHEMA = Schema(

@@ -77,6 +77,6 @@ def passes_facets(
     passes = np.ones(len(objects), bool)
     for wanted in facet_filters:
         is_wanted = np.zeros(len(state.arrays.values.counts), bool)
-        is_wanted[[state.value_of(wanted.field, value) for value in wanted.values]] = True
+        is_wanted[[state.names.value_of(wanted.field, value) for value in wanted.values]] = True
         passes &= is_wanted[state.object_values(wanted.field, objects)].any(axis=1)
     return passes

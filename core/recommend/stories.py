@@ -254,7 +254,7 @@ def _tags_of_values(
     """Tag -> facet -> value ids (m,). Values come with the catalogue, so once is enough."""
     found: defaultdict[str, dict[str, list[int]]] = defaultdict(dict)
     for facet in facets:
-        for value, name in state.value_names(facet).items():
+        for value, name in state.names.values_of(facet).items():
             found[spelling(name)].setdefault(facet, []).append(value)
     return {
         tag: {facet: np.array(values, np.int32) for facet, values in by_facet.items()}

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from core.content import ContentVectors
 from core.errors import BundleError
-from core.log import UNKNOWN_LABEL, Entities, EventLog, Outcome, TieRule
-from core.schema import Field, Kind, Schema
+from core.log import UNKNOWN_LABEL, Entities, EventLog, TieRule
+from core.schema import Schema
 from core.state.arrays import (
     CLOCK,
     CODE,
@@ -34,53 +31,21 @@ from core.state.arrays import (
 )
 from core.state.columns import Columns, FeatureBatch
 from core.state.content import with_content_rows
+from core.state.events import KINDS, Event, log_arrays
 from core.state.families.static import write_numbers
 from core.state.folding import vectors_by_facets
 from core.state.hashing import read_column
-from core.state.layout import (
-    OBJECT_ID,
-    USER_ID,
-    category_fields,
-    columns_of,
-    number_fields,
-    shape_of,
-)
+from core.state.layout import category_fields, columns_of, number_fields, shape_of
+from core.state.names import Names, user_field
 from core.state.own_past import OwnPast, last_met_s, read_own_objects, read_own_past
 from core.state.reading import read_batch, seen_code
 from core.state.replaying import LogArrays
 from core.state.vocabulary import Vocabulary
-from core.state.writing import DISLIKE, INTERACTION, LIKE, SKIP, UNLIKE, advance, interact, react
-
-T = TypeVar("T", bound=np.generic)
-
-KINDS: Mapping[Outcome, int] = {
-    Outcome.PLAY: INTERACTION,
-    Outcome.REPLAY: INTERACTION,
-    Outcome.PURCHASE: INTERACTION,
-    Outcome.BOOKING: INTERACTION,
-    Outcome.LIKE: LIKE,
-    Outcome.DISLIKE: DISLIKE,
-    Outcome.UNLIKE: UNLIKE,
-    Outcome.SKIP: SKIP,
-}
+from core.state.writing import INTERACTION, advance, interact, react
 
 NOBODY = 0
 """Index of users and objects never heard of."""
-_ABSENT, _NEVER_SEEN = 0, 1
 _NO_LABELS = np.zeros(0, np.int8)
-
-
-@dataclass(frozen=True)
-class Event:
-    """One event to write into the state."""
-
-    user_id: str
-    object_id: str
-    outcome: Outcome
-    time_s: float
-    context: Mapping[str, str] = field(default_factory=dict)
-    user_time_s: float | None = None
-    """On the user's own clock, where the log keeps one; None is `time_s`."""
 
 
 class State:
@@ -100,21 +65,21 @@ class State:
         self.schema = schema
         self.horizon_s = horizon_s
         self.tie_rule = tie_rule
-        self.users = Vocabulary()
-        self.objects = Vocabulary()
-        # Values of all categories of objects, contexts and users share one dense space, so that one
-        # kernel serves them all; a value is found by `vocabulary NUL string`.
-        self._values = Vocabulary(first=2)
-        names = [f.name for f in (*category_fields(schema.object), *schema.context)]
-        names += [f"user_{f.name}" for f in category_fields(schema.user)]
-        if len(set(names)) != len(names):
-            raise ValueError(f"schema: objects, contexts and users share a name among {names}")
-        self._codes_of_field = dict.fromkeys(names, 0)
+        self.names = Names(schema)
         self._columns: tuple[dict[str, int], Columns] | None = None
         self.arrays = with_pair_room(new_arrays(schema, shape_of(schema)), 64)
+        self._coded = self.names.values_end
         self._grow()
 
-    # -- entities ---------------------------------------------------------------------------
+    @property
+    def users(self) -> Vocabulary:
+        """User ids and their indices."""
+        return self.names.users
+
+    @property
+    def objects(self) -> Vocabulary:
+        """Object ids and their indices."""
+        return self.names.objects
 
     def add_entities(
         self, users: Entities, objects: Entities, pools: Mapping[str, frozenset[str]]
@@ -124,19 +89,22 @@ class State:
         new_objects = np.flatnonzero([i not in self.objects for i in objects.ids])
         user_rows = np.array([self.users.add(users.ids[i]) for i in new_users], np.int64)
         object_rows = np.array([self.objects.add(objects.ids[i]) for i in new_objects], np.int64)
+        values_of_users = [
+            self.names.add_values(user_field(f), users.columns[f.name][new_users])
+            for f in category_fields(self.schema.user)
+        ]
+        values_of_objects = [
+            self.names.add_sets(f, objects.columns[f.name][new_objects])
+            for f in category_fields(self.schema.object)
+        ]
         self._grow()
         for i, f in enumerate(number_fields(self.schema.user)):
             self.arrays.users.numbers[user_rows, i] = users.columns[f.name][new_users]
-        for i, f in enumerate(category_fields(self.schema.user)):
-            column = users.columns[f.name][new_users]
-            values = self._value_ids(f"user_{f.name}", column)
+        for i, values in enumerate(values_of_users):
             self.arrays.users.values[user_rows, i] = values
         for i, f in enumerate(number_fields(self.schema.object)):
             self.arrays.objects.numbers[object_rows, i] = objects.columns[f.name][new_objects]
-        for i, f in enumerate(category_fields(self.schema.object)):
-            slots = slice(self.arrays.shape.slot_start[i], self.arrays.shape.slot_start[i + 1])
-            slot_values = self._slot_values(f, objects.columns[f.name][new_objects])
-            self.arrays.objects.values[object_rows, slots] = slot_values
+        self.arrays.objects.values[object_rows] = np.hstack(values_of_objects)
         # After the latent fit an object that nobody has met starts from what its facets say.
         self.arrays.objects.vector[object_rows] = vectors_by_facets(
             self.arrays, self.arrays.objects.values[object_rows], self.arrays.values.object_mean
@@ -147,43 +115,10 @@ class State:
                 objects.ids[row] in members for row in new_objects
             ]
 
-    def value_names(self, field: str) -> dict[int, str]:
-        """Value id -> name, of every value that an object category field has had."""
-        prefix = f"{field}\0"
-        return {
-            value: name.removeprefix(prefix)
-            for value, name in enumerate(self._values.strings, self._values.end - len(self._values))
-            if name.startswith(prefix)
-        }
-
     def object_numbers(self, field: str) -> NDArray[np.float64]:
         """(n_objects,) an object number field, NaN absent; a view."""
         place = [f.name for f in number_fields(self.schema.object)].index(field)
         return self.arrays.objects.numbers[:, place]
-
-    def _slot_values(self, f: Field, column: NDArray[np.generic]) -> NDArray[np.int32]:
-        """(n, max_values) value ids of an object category field."""
-        if f.kind is Kind.CATEGORY:
-            return self._value_ids(f.name, column)[:, None]
-        # A value that stands twice is one value: else the object would count twice for it.
-        parts = [list(dict.fromkeys(str(text).split("|"))) if text else [] for text in column]
-        padded = [[*p[: f.max_values], *[""] * (f.max_values - len(p))] for p in parts]
-        flat = np.array(padded, dtype=object).reshape(-1)
-        return self._value_ids(f.name, flat).reshape(len(column), f.max_values)
-
-    def _value_ids(self, field: str, strings: NDArray[np.generic]) -> NDArray[np.int32]:
-        """(n,) value ids, new ones in order of first appearance; '' is absent."""
-        start = self._values.end
-        ids = self._values.add_all(strings, prefix=f"{field}\0")
-        self._number_codes(field, start)
-        return ids
-
-    def _number_codes(self, field: str, start: int) -> None:
-        """Give the values from `start` on their codes within the field."""
-        self._grow()
-        for value in range(start, self._values.end):
-            self._codes_of_field[field] += 1
-            self.arrays.values.tags[value, CODE] = self._codes_of_field[field]
 
     def _grow(self) -> None:
         """Make room for every known entity."""
@@ -192,9 +127,13 @@ class State:
         self.arrays = a._replace(
             users=users,
             objects=objects,
-            values=with_rows(a.values, self._values.end),
+            values=with_rows(a.values, self.names.values_end),
             content=with_content_rows(a.content, len(users.counts), len(objects.counts)),
         )
+        if self._coded < self.names.values_end:
+            new = slice(self._coded, self.names.values_end)
+            self.arrays.values.tags[new, CODE] = self.names.codes(self._coded)
+            self._coded = self.names.values_end
 
     def add_content(self, content: ContentVectors, hidden: NDArray[np.bool_] | None = None) -> None:
         """Give objects their content vectors, before any event meets them.
@@ -220,15 +159,10 @@ class State:
         content.shown[newly_shown] = True
         self.arrays.objects.tags[newly_shown, VERSION] += 1
 
-    # -- reading ----------------------------------------------------------------------------
-
     @property
     def columns(self) -> Columns:
         """The layout of this state's batches; cardinalities are those of now."""
-        sizes = {USER_ID: self.users.end, OBJECT_ID: self.objects.end}
-        sizes |= {name: codes + 1 for name, codes in self._codes_of_field.items()}
-        for f in category_fields(self.schema.object):
-            sizes[f"object_{f.name}"] = sizes[f.name]
+        sizes = self.names.sizes()
         if self._columns is None or self._columns[0] != sizes:
             self._columns = sizes, columns_of(self.schema, sizes)
         return self._columns[1]
@@ -268,7 +202,7 @@ class State:
         codes = np.empty((n, len(columns.codes)), np.int32)
         keys = np.empty(n, np.int64)
         if n:
-            values = self.context_values(context)
+            values = self.names.context_values(context)
             user_time = time_s if user_time_s is None else user_time_s
             read_batch(
                 self.arrays,
@@ -286,15 +220,6 @@ class State:
                 self._override(user, attributes, time_s, columns, numbers, codes)
         return FeatureBatch(columns, numbers, codes, keys, one_user=True)
 
-    def context_values(self, context: Mapping[str, str]) -> NDArray[np.int32]:
-        """(context fields,) value ids of a request's context."""
-        values = np.zeros(len(self.schema.context), np.int32)
-        for i, f in enumerate(self.schema.context):
-            string = context.get(f.name, "")
-            if string:
-                values[i] = self._values.get(f"{f.name}\0{string}", _NEVER_SEEN)
-        return values
-
     def object_values(self, field: str, objects: NDArray[np.int32]) -> NDArray[np.int32]:
         """(n, max_values) value ids of a category field of objects (n,); 0 where absent."""
         names = [f.name for f in category_fields(self.schema.object)]
@@ -302,24 +227,15 @@ class State:
         out: NDArray[np.int32] = self.arrays.objects.values[objects, start:end]
         return out
 
-    def value_of(self, field: str, string: str) -> int:
-        """The value id of a string of a category field; one that no object has if never seen."""
-        return int(self._values.get(f"{field}\0{string}", _NEVER_SEEN))
-
     def user_values(self, user: int, attributes: Mapping[str, str | float]) -> NDArray[np.int32]:
         """(m,) value ids of a user's categories that are known, `attributes` before what is kept.
 
         They are the ids in `Users.values`; a value that no user has is left out.
         """
         values: NDArray[np.int32] = self.arrays.users.values[user].copy()
-        for i, f in enumerate(category_fields(self.schema.user)):
-            if f.name in attributes:
-                values[i] = self._values.get(f"user_{f.name}\0{attributes[f.name]}")
+        for i, value in self.names.declared_values(attributes).items():
+            values[i] = value
         return values[values > 0]
-
-    def value_name(self, value: int) -> str:
-        """A category value as people read it: `artist abba`."""
-        return self._values.string(value).replace("\0", " ", 1)
 
     def _override(
         self,
@@ -342,11 +258,9 @@ class State:
         row = np.empty(2 * len(fields), np.float32)
         write_numbers(declared, self.arrays.shape.user_is_time, time_s, row, 0)
         numbers[:, : len(row)] = row
-        for i, f in enumerate(category_fields(self.schema.user)):
-            if f.name in attributes:
-                value = self._values.get(f"user_{f.name}\0{attributes[f.name]}")
-                code = seen_code(self.arrays.values, value)
-                codes[:, 1 + i] = code if code < columns.cardinalities[1 + i] else 0
+        for i, value in self.names.declared_values(attributes).items():
+            code = seen_code(self.arrays.values, value)
+            codes[:, 1 + i] = code if code < columns.cardinalities[1 + i] else 0
 
     def met(self, user: int, objects: NDArray[np.int32]) -> NDArray[np.bool_]:
         """(n,) which objects the user has interacted with."""
@@ -377,8 +291,6 @@ class State:
         latest = [int(ring[i % len(ring)]) for i in range(met - 1, max(met - len(ring), 0) - 1, -1)]
         return np.array(list(dict.fromkeys(latest)), np.int32)
 
-    # -- writing ----------------------------------------------------------------------------
-
     def update(self, event: Event) -> None:
         """Write one live event; unknown users, objects and values become known.
 
@@ -388,12 +300,7 @@ class State:
         if not event.user_id or not event.object_id:
             raise ValueError(f"the event names no user or no object: {event}")
         user, obj = self.users.add(event.user_id), self.objects.add(event.object_id)
-        for f in self.schema.context:
-            string = event.context.get(f.name, "")
-            if string:
-                start = self._values.end
-                self._values.add(f"{f.name}\0{string}")
-                self._number_codes(f.name, start)
+        self.names.add_context(event.context)
         self._grow()
         self.arrays = with_pair_room(self.arrays, 1)
         self.advance(event.time_s)
@@ -405,7 +312,7 @@ class State:
             self.arrays,
             user,
             obj,
-            self.context_values(event.context),
+            self.names.context_values(event.context),
             event.time_s,
             event.time_s if event.user_time_s is None else event.user_time_s,
             tie_group,
@@ -423,27 +330,10 @@ class State:
     def log_arrays(self, log: EventLog) -> LogArrays:
         """The log in this state's indices. Makes known all its entities and context values."""
         self.add_entities(log.users, log.objects, log.pools)
-        users = np.array([self.users.get(i) for i in log.users.ids], np.int32)
-        objects = np.array([self.objects.get(i) for i in log.objects.ids], np.int32)
-        context = np.zeros((len(log), len(self.schema.context)), np.int32)
-        for i, f in enumerate(self.schema.context):
-            context[:, i] = self._value_ids(f.name, log.context[f.name])
-        outcome, outcomes = pd.factorize(pd.Series(log.outcome, dtype=object))
-        kinds = np.array([KINDS[Outcome(str(o))] for o in outcomes], np.int8)
         first_group = self._tie_group(log.time_s[0]) if len(log) else 0
-        return LogArrays(
-            user=users[log.user_index],
-            object=objects[log.object_index],
-            context=context,
-            time=_writable(log.time_s),
-            user_time=_writable(log.user_time_s),
-            tie_group=log.tie_group - log.tie_group[:1] + first_group,
-            kind=kinds[outcome],
-            label=_writable(log.labels),
-            matures_at=_writable(log.matures_at_s),
-        )
-
-    # -- storing ----------------------------------------------------------------------------
+        arrays = log_arrays(log, self.schema, self.names, first_group)
+        self._grow()
+        return arrays
 
     def save(self, directory: Path) -> None:
         """Write the whole state into an existing directory."""
@@ -452,10 +342,7 @@ class State:
             "schema": self.schema.fingerprint,
             "horizon_s": self.horizon_s,
             "tie_rule": self.tie_rule.value,
-            "users": list(self.users.strings),
-            "objects": list(self.objects.strings),
-            "values": list(self._values.strings),
-            "codes_of_field": self._codes_of_field,
+            **self.names.to_json(),
         }
         (directory / "vocabularies.json").write_text(
             json.dumps(words, ensure_ascii=False), encoding="utf-8"
@@ -477,15 +364,8 @@ class State:
                 )
             state = cls(schema, words["horizon_s"], TieRule(words["tie_rule"]))
             state.arrays = load_arrays(directory, state.arrays)
-            state.users = Vocabulary(words["users"])
-            state.objects = Vocabulary(words["objects"])
-            state._values = Vocabulary(words["values"], first=2)
-            state._codes_of_field = words["codes_of_field"]
+            state.names = Names.from_json(schema, words)
+            state._coded = state.names.values_end
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BundleError(f"the state in {directory} cannot be read: {error}") from error
         return state
-
-
-def _writable(array: NDArray[T]) -> NDArray[T]:
-    """The array, copied if it must not be written: kernels would be compiled twice, for both."""
-    return np.require(array, requirements=["C", "W"])

@@ -20,7 +20,8 @@ import pytest
 from numpy.typing import NDArray
 
 from core.requests import FeedbackEvent as StoredEvent
-from core.state.state import Event, State
+from core.state.events import Event
+from core.state.state import State
 from encore_client import (
     NO_RETRIES,
     AdminClient,

@@ -19,9 +19,10 @@ from core.log import UNKNOWN_LABEL, EventLog, Outcome, TieRule
 from core.schema import Branch
 from core.state import replay as replay_module
 from core.state.columns import Columns, Family, FeatureBatch
+from core.state.events import Event
 from core.state.latent_fit import fit_latent
 from core.state.replay import Replay
-from core.state.state import NOBODY, Event, State
+from core.state.state import NOBODY, State
 from core.testing_logs import (
     HORIZON_S,
     SMALL_SCHEMA,

@@ -14,8 +14,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from numpy.typing import NDArray
 
 from core.log import EventLog, TieRule, build_log
+from core.state.events import KINDS
 from core.state.replay import Replay
-from core.state.state import KINDS, NOBODY
+from core.state.state import NOBODY
 from core.state.writing import INTERACTION
 from core.testing_logs import context_of
 from encore.v1 import admin_service_pb2 as admin_pb

@@ -46,7 +46,7 @@ class FacetNearest:
         scores = lifts * popular[candidates]
         places: NDArray[np.int64] = largest(scores, scores > 0.0, limit)
         found, of_value = candidates[places], of_value[places]
-        name = query.state.value_name
+        name = query.state.names.name_of
         reasons = (f"more of {name(v)}" if v else "of a kind you choose" for v in of_value.tolist())
         return Proposals(found, tuple(reasons))
 

@@ -22,7 +22,7 @@ class PopularInContext:
     def propose(self, query: Query, limit: int) -> Proposals:
         """Nothing for requests without a context that has been seen."""
         index = query.retrieval.segments.by_context
-        values = query.state.context_values(query.request.context)
+        values = query.state.names.context_values(query.request.context)
         for field, value in zip(query.state.schema.context, values.tolist(), strict=True):
             shares = index.sum_of(np.array([value]), np.ones(1))
             if shares.any():

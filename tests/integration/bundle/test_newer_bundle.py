@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.state.state import Event
+from core.state.events import Event
 from encore_client import (
     AdminClient,
     EncoreClient,

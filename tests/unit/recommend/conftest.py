@@ -13,8 +13,9 @@ from core.recommend.allowed import allowed_objects
 from core.recommend.contracts import Query
 from core.requests import RecommendRequest, UserRef
 from core.retrieval.index import fit_retrieval
+from core.state.events import Event
 from core.state.latent_fit import fit_latent
-from core.state.state import Event, State
+from core.state.state import State
 from core.testing_logs import new_state
 
 ARTISTS = {"a1": "abba", "a2": "abba", "a3": "abba", "b1": "bach", "b2": "bach", "n1": ""}

@@ -11,7 +11,8 @@ from core.log import Outcome
 from core.recommend.contracts import Filter, Query
 from core.recommend.filters import InPool, NotDisliked, NotExcluded, OfFacets, OfNovelty, Rested
 from core.requests import FacetFilter, Novelty
-from core.state.state import Event, State
+from core.state.events import Event
+from core.state.state import State
 
 Asked = Callable[..., Query]
 ALL = ("a1", "a2", "a3", "b1", "b2", "n1")

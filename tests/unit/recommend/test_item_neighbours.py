@@ -14,7 +14,8 @@ from core.errors import BundleError
 from core.log import Outcome
 from core.retrieval import item_neighbours
 from core.retrieval.item_neighbours import NEIGHBOURS, ItemNeighbours, build_item_neighbours
-from core.state.state import Event, State
+from core.state.events import Event
+from core.state.state import State
 from core.testing_logs import new_state
 
 

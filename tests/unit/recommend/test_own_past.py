@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from core.log import Outcome
 from core.recommend.contracts import Query, Scoring
 from core.recommend.sources.own_past import OwnPast
-from core.state.state import NOBODY, Event, State
+from core.state.events import Event
+from core.state.state import NOBODY, State
 
 Asked = Callable[..., Query]
 HOUR_S, DAY_S = 3600.0, 86400.0

@@ -15,7 +15,8 @@ from core.recommend.pipeline import Candidates
 from core.recommend.shortlist import shortlist
 from core.recommend.slate import rank
 from core.requests import FacetFilter, Novelty, Slate
-from core.state.state import Event, State
+from core.state.events import Event
+from core.state.state import State
 from core.testing_domain import SMALL_DOMAIN
 from tests.unit.recommend.conftest import ARTISTS, FREE, GENRES, MEETINGS
 

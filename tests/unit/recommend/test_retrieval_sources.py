@@ -32,9 +32,10 @@ from core.recommend.sources.history import history_of
 from core.requests import RecommendRequest, UserRef
 from core.retrieval.index import Retrieval, fit_retrieval
 from core.state.arrays import DISTINCT
+from core.state.events import Event
 from core.state.latent_fit import fit_latent
 from core.state.replay import Replay
-from core.state.state import Event, State
+from core.state.state import State
 from core.testing_logs import new_state, random_content, random_tables
 
 Asked = Callable[..., Query]

@@ -15,8 +15,9 @@ from core.recommend.contracts import Query, Source
 from core.recommend.sources import ContentNearest, ItemToItem, LatentNearest, Popular, best
 from core.requests import RecommendRequest, UserRef
 from core.retrieval.index import fit_retrieval
+from core.state.events import Event
 from core.state.latent_fit import fit_latent
-from core.state.state import Event, State
+from core.state.state import State
 from core.testing_logs import new_state
 
 Asked = Callable[..., Query]

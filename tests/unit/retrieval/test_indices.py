@@ -20,9 +20,10 @@ from core.retrieval.popularity import popularity
 from core.retrieval.segments import fit_segments
 from core.retrieval.similar_users import fit_similar_users
 from core.retrieval.weighted_neighbours import fit_weighted_neighbours
+from core.state.events import Event
 from core.state.latent_fit import fit_latent
 from core.state.replay import Replay
-from core.state.state import Event, State
+from core.state.state import State
 from core.testing_logs import new_state, random_content, random_tables
 
 DAY_S = 86400.0
@@ -177,7 +178,7 @@ def test_popular_by_attribute_and_context_are_shares_of_their_meetings() -> None
     shares = index.by_attribute.sum_of(rome, np.ones(1))
     a, b, c = (state.objects.get(i) for i in "abc")
     np.testing.assert_allclose(shares[[a, b, c]], [2 / 3, 1 / 3, 0.0], rtol=1e-4)
-    phone = state.context_values({"device": "phone"})[1:]
+    phone = state.names.context_values({"device": "phone"})[1:]
     np.testing.assert_allclose(
         index.by_context.sum_of(phone, np.ones(1))[[a, b, c]], [1 / 3] * 3, rtol=1e-6
     )

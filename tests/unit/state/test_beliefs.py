@@ -15,8 +15,9 @@ from core.state.beliefs import (
     BIAS_VARIANCE,
 )
 from core.state.columns import FeatureBatch
+from core.state.events import Event
 from core.state.replay import Replay
-from core.state.state import NOBODY, Event, State
+from core.state.state import NOBODY, State
 from core.testing_logs import (
     HORIZON_S,
     SMALL_SCHEMA,

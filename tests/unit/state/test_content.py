@@ -10,7 +10,8 @@ import pytest
 from core.content import unit_vectors
 from core.log import Outcome
 from core.state.columns import Family, column_names
-from core.state.state import NOBODY, Event, State
+from core.state.events import Event
+from core.state.state import NOBODY, State
 from core.testing_logs import SMALL_SCHEMA, new_state
 
 EAST, NORTH_EAST, NORTH, WEST = (1.0, 0.0), (1.0, 1.0), (0.0, 1.0), (-1.0, 0.0)

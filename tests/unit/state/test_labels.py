@@ -9,8 +9,9 @@ import pytest
 
 from core.log import Outcome, TieRule
 from core.state.arrays import ALL_LABELS, ALL_POSITIVES
+from core.state.events import Event
 from core.state.replay import Replay
-from core.state.state import Event, State
+from core.state.state import State
 from core.testing_logs import HORIZON_S, SMALL_SCHEMA, new_state, random_tables
 
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from core.log import EventLog, LabelRule, Outcome, TieRule, build_log
 from core.state.arrays import COUNT, DISTINCT, IS_BASE, LATENT, VERSION
+from core.state.events import Event
 from core.state.families.latent import SMOOTHING, taste
 from core.state.latent_fit import fit_latent
 from core.state.replay import Replay
-from core.state.state import Event, State
+from core.state.state import State
 from core.testing_logs import HORIZON_S, SMALL_SCHEMA, new_state, random_tables
 
 Floats = NDArray[np.float32]

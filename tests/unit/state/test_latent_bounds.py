@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from core.state.arrays import COUNT, IS_BASE
+from core.state.events import Event
 from core.state.latent_fit import fit_latent
 from core.state.replay import Replay
-from core.state.state import Event
 from core.testing_logs import event_of, new_state, random_tables
 
 

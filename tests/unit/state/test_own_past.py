@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from core.log import EventLog, Outcome, TieRule
 from core.state.arrays import PAST_HALF_LIVES
+from core.state.events import KINDS, Event
 from core.state.layout import shape_of
 from core.state.own_past import OwnPast
 from core.state.replay import Replay
-from core.state.state import KINDS, NOBODY, Event, State
+from core.state.state import NOBODY, State
 from core.state.writing import INTERACTION
 from core.testing_logs import HORIZON_S, SMALL_SCHEMA, event_of, new_state, random_tables
 

@@ -13,9 +13,10 @@ from core.log import Outcome, TieRule
 from core.schema import Field, Kind
 from core.state.arithmetic import whole_s
 from core.state.arrays import RECENT
+from core.state.events import Event
 from core.state.latent_fit import fit_latent
 from core.state.replay import Replay
-from core.state.state import NOBODY, Event, State
+from core.state.state import NOBODY, State
 from core.testing_logs import (
     HORIZON_S,
     SMALL_SCHEMA,
