@@ -29,6 +29,11 @@ def category_fields(fields: tuple[Field, ...]) -> tuple[Field, ...]:
     return tuple(sorted(kept, key=lambda f: not f.facet))
 
 
+def user_field(field: Field) -> str:
+    """The name of a user's category beside those of objects and contexts: column and vocabulary."""
+    return f"user_{field.name}"
+
+
 def _longest(half_lives: NDArray[np.float64]) -> NDArray[np.float64]:
     """(PAST_HALF_LIVES,) the longest, ascending; where there are fewer, some stand twice."""
     enough = np.resize(half_lives, max(len(half_lives), PAST_HALF_LIVES))
@@ -91,8 +96,7 @@ def code_columns(schema: Schema, sizes: Mapping[str, int]) -> tuple[CodeColumn, 
     before = Family.SEQUENCE
     columns = [column("user", Branch.USER, USER_ID, is_identity=True)]
     columns += [
-        column(f"user_{f.name}", Branch.USER, f"user_{f.name}")
-        for f in category_fields(schema.user)
+        column(user_field(f), Branch.USER, user_field(f)) for f in category_fields(schema.user)
     ]
     columns.append(
         column("previous_object", Branch.USER, OBJECT_ID, family=before, is_identity=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.schema import Field, Kind, Schema
-from core.state.layout import OBJECT_ID, USER_ID, category_fields
+from core.state.layout import OBJECT_ID, USER_ID, category_fields, user_field
 from core.state.vocabulary import Vocabulary
 
 NEVER_SEEN = 1
@@ -143,11 +143,6 @@ class Names:
         names._values = Vocabulary(content["values"], first=NEVER_SEEN + 1)
         names._number_codes()
         return names
-
-
-def user_field(field: Field) -> str:
-    """The name under which values of a user's category are kept."""
-    return f"user_{field.name}"
 
 
 def _key(field: str, string: str) -> str:

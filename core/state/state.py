@@ -35,8 +35,14 @@ from core.state.events import KINDS, Event, log_arrays
 from core.state.families.static import write_numbers
 from core.state.folding import vectors_by_facets
 from core.state.hashing import read_column
-from core.state.layout import category_fields, columns_of, number_fields, shape_of
-from core.state.names import Names, user_field
+from core.state.layout import (
+    category_fields,
+    columns_of,
+    number_fields,
+    shape_of,
+    user_field,
+)
+from core.state.names import Names
 from core.state.own_past import OwnPast, last_met_s, read_own_objects, read_own_past
 from core.state.reading import read_batch, seen_code
 from core.state.replaying import LogArrays
