@@ -17,6 +17,7 @@ from core.recommend.rerankers import CapPerFacet, Exploration, Freshness, Margin
 from core.recommend.sources import (
     STANDARD_SOURCES,
     ContentNearest,
+    Continuation,
     ItemToItem,
     LatentNearest,
     Popular,
@@ -39,7 +40,7 @@ DOMAIN = Domain(
     readers=READERS,
     simulators=SIMULATORS,
     stages=Stages(
-        sources=STANDARD_SOURCES,
+        sources=(*STANDARD_SOURCES, Continuation()),
         # The cheapest first: what one removes the next does not look at.
         filters=(
             InPool(),
