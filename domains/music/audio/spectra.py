@@ -89,7 +89,10 @@ def analyse(samples: NDArray[np.float32]) -> Spectra:
 
 
 def _decibels(mel: NDArray[np.float32]) -> NDArray[np.float32]:
-    decibels: NDArray[np.float32] = 10 * np.log10(np.maximum(mel, np.float32(_SMALLEST_POWER)))
+    decibels: NDArray[np.float32] = np.maximum(mel, np.float32(_SMALLEST_POWER))
+    # numpy has vector instructions for the natural logarithm, none for the decadic.
+    np.log(decibels, out=decibels)
+    decibels *= np.float32(10 / np.log(10))
     np.maximum(decibels, decibels.max() - np.float32(_DYNAMIC_RANGE_DB), out=decibels)
     return decibels
 
