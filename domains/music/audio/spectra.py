@@ -78,7 +78,7 @@ def analyse(samples: NDArray[np.float32]) -> Spectra:
     for part in frame_blocks(n_frames):
         audible = magnitude[part]
         # Contrast divides peaks by valleys and needs a bottom where the others need nothing.
-        contrast_db[part] = spectral_contrast(np.maximum(audible[:, :N_BINS], inaudible))
+        contrast_db[part] = spectral_contrast(audible, inaudible)
         np.multiply(audible, audible >= inaudible, out=audible)
         moments_hz[part] = spectral_moments(audible)
         power = audible * audible

@@ -127,7 +127,7 @@ class FrontEnd:
         self._timbral = [
             _Filters.of(state, [(f"timbral.{i}", f"front_norms.{i}")], (1, 2, 0)) for i in range(2)
         ]
-        # One bank, zeros and all: its products take as long as three small ones, the rest a third.
+        # One bank, zeros and all: its products take hardly longer than three, the rest less.
         self._temporal = _Filters.of(
             state, [(f"temporal.{i}", f"front_norms.{i + 2}") for i in range(3)], (2, 1, 0)
         )
