@@ -74,18 +74,22 @@ def _rolloff(blocks: NDArray[np.float32], sums: NDArray[np.float64]) -> NDArray[
     return rolloff
 
 
-def spectral_contrast(magnitude: NDArray[np.float32]) -> NDArray[np.float64]:
+def spectral_contrast(magnitude: NDArray[np.float32], floor: np.float32) -> NDArray[np.float64]:
     """Return `(n_frames, N_CONTRAST)` in dB (ten times the decadic logarithm of magnitudes).
 
     Args:
-        magnitude: `(n_frames, N_BINS)`, above 0.
+        magnitude: `(n_frames, N_BINS)` or more columns.
+        floor: above 0; what is below counts as the floor.
     """
     peaks = np.empty((len(magnitude), N_CONTRAST), dtype=np.float32)
     valleys = np.empty_like(peaks)
     for band, (bins, n_extreme) in enumerate(_octaves()):
         ascending = np.sort(magnitude[:, bins], axis=1)
-        np.add.reduce(ascending[:, -n_extreme:], axis=1, out=peaks[:, band])
-        np.add.reduce(ascending[:, :n_extreme], axis=1, out=valleys[:, band])
+        # Raised to the floor after sorting: few of them remain.
+        strongest = np.maximum(ascending[:, -n_extreme:], floor)
+        weakest = np.maximum(ascending[:, :n_extreme], floor)
+        np.add.reduce(strongest, axis=1, out=peaks[:, band])
+        np.add.reduce(weakest, axis=1, out=valleys[:, band])
     contrast: NDArray[np.float64] = 10 * np.log10(peaks / valleys)
     return contrast
 

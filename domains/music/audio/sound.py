@@ -13,8 +13,14 @@ from domains.music.audio.preview import Preview, preview_of
 from domains.music.audio.spectra import analyse
 from domains.music.audio.tagger import MSD_TAGS, Tagger
 
-N_WINDOWS = 3
-"""Windows of 3 s that the tagger hears of a sound: more cost 23 ms each and tell little more."""
+N_WINDOWS = 2
+"""Windows of 3 s that the tagger hears of a sound, each a third of the time that hearing takes.
+
+`benchmarks/tagger_windows.py` on the training part of GTZAN, 20 deals of folds: accuracy of the
+smooth genre models pooled is 0.764 with one window, 0.800 with two, 0.790 with three, 0.798 with
+four, 0.820 with ten or more; log-loss 0.738, 0.643, 0.645, 0.638, 0.595. Two and three cannot be
+told apart, and what ten tell besides would take longer than all the rest.
+"""
 
 N_UNITS = 200
 """Of the tagger's layer before the tags."""
@@ -45,7 +51,7 @@ class Ear:
     def hear(self, samples: NDArray[np.float32]) -> Sound:
         """Describe `(n,)` samples as `decode_bytes` returns them; their volume does not matter."""
         # The tagger alone would take a quiet copy for other music.
-        loud = samples / np.abs(samples).max()
+        loud = samples / max(samples.max(), -samples.min())
         heard = self._tagger.listen(loud, SAMPLE_RATE, N_WINDOWS)
         spectra = analyse(samples)
         return Sound(

@@ -78,7 +78,7 @@ def analyse(samples: NDArray[np.float32]) -> Spectra:
     for part in frame_blocks(n_frames):
         audible = magnitude[part]
         # Contrast divides peaks by valleys and needs a bottom where the others need nothing.
-        contrast_db[part] = spectral_contrast(np.maximum(audible[:, :N_BINS], inaudible))
+        contrast_db[part] = spectral_contrast(audible, inaudible)
         np.multiply(audible, audible >= inaudible, out=audible)
         moments_hz[part] = spectral_moments(audible)
         power = audible * audible
@@ -89,7 +89,10 @@ def analyse(samples: NDArray[np.float32]) -> Spectra:
 
 
 def _decibels(mel: NDArray[np.float32]) -> NDArray[np.float32]:
-    decibels: NDArray[np.float32] = 10 * np.log10(np.maximum(mel, np.float32(_SMALLEST_POWER)))
+    decibels: NDArray[np.float32] = np.maximum(mel, np.float32(_SMALLEST_POWER))
+    # numpy has vector instructions for the natural logarithm, none for the decadic.
+    np.log(decibels, out=decibels)
+    decibels *= np.float32(10 / np.log(10))
     np.maximum(decibels, decibels.max() - np.float32(_DYNAMIC_RANGE_DB), out=decibels)
     return decibels
 

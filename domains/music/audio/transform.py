@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import cache
 
 import librosa
 import numpy as np
@@ -68,12 +69,18 @@ def magnitudes(padded: NDArray[np.float32]) -> NDArray[np.float32]:
         same thread: use it up or copy it.
     """
     frames = sliding_window_view(padded, FRAME_LENGTH)[::HOP]
-    window = librosa.filters.get_window("hann", FRAME_LENGTH).astype(np.float32)
+    window = _hann()
     magnitude = _SCRATCH.magnitude(len(frames))
     for part in frame_blocks(len(frames)):
         bins = scipy.fft.rfft(frames[part] * window, axis=1, overwrite_x=True, workers=1)
         np.abs(bins, out=magnitude[part, :N_BINS])
     return magnitude
+
+
+@cache
+def _hann() -> NDArray[np.float32]:
+    window: NDArray[np.float32] = librosa.filters.get_window("hann", FRAME_LENGTH)
+    return window.astype(np.float32)
 
 
 def frame_blocks(n_frames: int) -> Iterator[slice]:

@@ -18,6 +18,7 @@ from domains.music.audio.decode import SAMPLE_RATE, decode_file
 from domains.music.audio.tagger import MSD_TAGS, MTT_TAGS, Tagger, TagKind, kind_of
 from domains.music.audio.tagger.front_end import FrontEnd
 from domains.music.audio.tagger.network import N_BANDS, N_FRAMES, Musicnn
+from domains.music.audio.tagger.resampling import Resampled
 from domains.music.audio.tagger.short_filters import (
     gather,
     peak_across,
@@ -27,7 +28,7 @@ from domains.music.audio.tagger.short_filters import (
 )
 from domains.music.audio.tagger.spectrogram import SAMPLE_RATE as TAGGER_RATE
 from domains.music.audio.tagger.spectrogram import log_mel, n_frames
-from domains.music.audio.tagger.tagger import window_starts
+from domains.music.audio.tagger.tagger import log_mel_windows, window_starts
 
 ORIGINAL = np.load(Path(__file__).parent / "data" / "musicnn.npz")
 """Made by `domains/music/audio/tagger/convert.py fixtures` from clips that ship with Encore."""
@@ -91,6 +92,50 @@ def test_the_spectrogram_of_a_window_is_that_of_the_whole_signal() -> None:
     # A power on the border between two half-precision numbers may fall to either side.
     np.testing.assert_allclose(first, whole[:N_FRAMES], rtol=0, atol=1e-3)
     np.testing.assert_allclose(later, whole[101 : 101 + N_FRAMES], rtol=0, atol=1e-3)
+
+
+RATES = (1_000, 8_000, 11_025, 16_001, 22_050, 22_051, 44_100, 48_000, 192_000)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_a_stretch_of_a_resampled_sound_is_librosas(rate: int) -> None:
+    for n_samples in (rate // 30, int(2.345 * rate), 4 * rate + 1):
+        samples = np.random.default_rng(5).uniform(-1, 1, n_samples).astype(np.float32)
+        whole = librosa.resample(samples, orig_sr=rate, target_sr=TAGGER_RATE, res_type="soxr_hq")
+
+        resampled = Resampled(samples, rate, TAGGER_RATE)
+
+        n = len(resampled)
+        assert n == len(whole)
+        for first, end in ((0, 1), (0, n), (n // 3, n // 2 + 1), (n - n // 7, n), (n - 1, n)):
+            stretch = resampled.stretch(first, end)
+            assert stretch.dtype == np.float32
+            # Where the rates share no factor soxr itself rounds by where it began.
+            np.testing.assert_allclose(stretch, whole[first:end], rtol=0, atol=1e-5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seconds=st.floats(0.1, 12),
+    rate=st.sampled_from((8_000, 16_000, 22_050, 44_100, 48_000)),
+    most=st.none() | st.integers(1, 3),
+)
+def test_windows_are_those_of_the_whole_sound_at_the_taggers_rate(
+    seconds: float, rate: int, most: int | None
+) -> None:
+    samples = np.random.default_rng(6).normal(0, 0.2, int(seconds * rate)).astype(np.float32)
+    whole = librosa.resample(samples, orig_sr=rate, target_sr=TAGGER_RATE, res_type="soxr_hq")
+    if len(whole) < 3.1 * TAGGER_RATE:
+        whole = np.resize(whole, int(3.1 * TAGGER_RATE))
+    of_whole = log_mel(whole, window_starts(n_frames(len(whole)), most))
+
+    windows = log_mel_windows(samples, rate, most)
+
+    # Equal but for powers on the border between two half-precision numbers.
+    apart = np.abs(windows - of_whole)
+    assert apart.shape == of_whole.shape
+    assert apart.max() <= 1e-3
+    assert np.mean(apart > 1e-6) <= 0.01
 
 
 def test_full_scale_noise_is_heard_without_infinities() -> None:

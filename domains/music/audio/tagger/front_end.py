@@ -8,7 +8,7 @@ map is ever written out, and `short_filters` saves more than half of the multipl
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +35,7 @@ from domains.music.audio.tagger.short_filters import (
 
 _ACROSS = 7
 """Frames that a timbral filter spans."""
-_ROWS = 24
+_ROWS = 12
 """Rows (frames of timbral, bands of temporal filters) at a time: what fits into a core's cache."""
 
 
@@ -59,25 +59,28 @@ class _Filters:
     def of(
         cls,
         state: Mapping[str, Tensor],
-        convolution: str,
-        norm: str,
+        names: Sequence[tuple[str, str]],
         order: tuple[int, int, int],
     ) -> _Filters:
-        """Prepare filters of a network.
+        """Prepare filters of a network, side by side.
 
         Args:
             state: its parameters.
-            convolution: name of the filters, `(n_filters, 1, frames, bands)`.
-            norm: name of the normalisation after them.
+            names: of the filters, `(n_filters, 1, frames, bands)`, and of the normalisation after
+                them, the longest first. Shorter ones get zeros around them, so that all read the
+                same inputs under "same" padding.
             order: axes of (filters, frames, bands) to make (across, along, filters) of them.
         """
-        slope, offset = _affine(state, norm)
-        sign = np.where(slope < 0, np.float32(-1.0), np.float32(1.0))
-        kernel = state[f"{convolution}.weight"].squeeze(1).permute(order).numpy()
-        bias = state[f"{convolution}.bias"].numpy()
-        return cls(
-            transform_filters(kernel * sign), kernel.shape[1], bias * sign, sign, slope, offset
+        slope, offset = (
+            np.concatenate(parts)
+            for parts in zip(*(_affine(state, norm) for _, norm in names), strict=True)
         )
+        sign = np.where(slope < 0, np.float32(-1.0), np.float32(1.0))
+        kernels = [state[f"{name}.weight"].squeeze(1).permute(order).numpy() for name, _ in names]
+        n_taps = kernels[0].shape[1]
+        bank = np.concatenate([_lengthened(kernel, n_taps) for kernel in kernels], axis=2)
+        bias = np.concatenate([state[f"{name}.bias"].numpy() for name, _ in names])
+        return cls(transform_filters(bank * sign), n_taps, bias * sign, sign, slope, offset)
 
     @property
     def n_filters(self) -> int:
@@ -122,22 +125,23 @@ class FrontEnd:
         slope, offset = _affine(state, "input_norm")
         self._slope, self._offset = slope[0], offset[0]
         self._timbral = [
-            _Filters.of(state, f"timbral.{i}", f"front_norms.{i}", (1, 2, 0)) for i in range(2)
+            _Filters.of(state, [(f"timbral.{i}", f"front_norms.{i}")], (1, 2, 0)) for i in range(2)
         ]
-        self._temporal = [
-            _Filters.of(state, f"temporal.{i}", f"front_norms.{i + 2}", (2, 1, 0)) for i in range(3)
-        ]
+        # One bank, zeros and all: its products take hardly longer than three, the rest less.
+        self._temporal = _Filters.of(
+            state, [(f"temporal.{i}", f"front_norms.{i + 2}") for i in range(3)], (2, 1, 0)
+        )
 
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Windows `(n, N_FRAMES, N_BANDS)` to `(n, 561, N_FRAMES)`."""
-        n_maps = sum(filters.n_filters for filters in (*self._timbral, *self._temporal))
+        n_maps = sum(filters.n_filters for filters in (*self._timbral, self._temporal))
         out = np.empty((len(windows), n_maps, N_FRAMES), dtype=np.float32)
         scratch = _Scratch()
         for row, window in enumerate(windows):
             image = window * self._slope + self._offset
             found = [
                 *(_timbral(image, filters, scratch) for filters in self._timbral),
-                *(_temporal(image, filters, scratch) for filters in self._temporal),
+                _temporal(image, self._temporal, scratch),
             ]
             out[row] = np.concatenate(found, axis=1).T
         return out
@@ -188,6 +192,12 @@ def _products(
     products = scratch.products((POINTS, n_places, filters.n_filters))
     np.matmul(laid_out, filters.transformed, out=products)
     return products
+
+
+def _lengthened(kernel: NDArray[np.float32], n_taps: int) -> NDArray[np.float32]:
+    """Filters `(across, along, filters)` of so many taps along that find the same, padded alike."""
+    before = temporal_padding(n_taps)[0] - temporal_padding(kernel.shape[1])[0]
+    return np.pad(kernel, ((0, 0), (before, n_taps - kernel.shape[1] - before), (0, 0)))
 
 
 def _affine(

@@ -147,15 +147,17 @@ def peak_across(products: NDArray[np.float32], n_rows: int, out: NDArray[np.floa
     """
     n_filters = out.shape[1]
     for tile in range(products.shape[1] // n_rows):
-        for row in range(n_rows):
-            at = tile * n_rows + row
+        first, last = tile * OUTPUTS, (tile + 1) * n_rows - 1
+        # Two rows at once: LLVM makes a masked store of a lone maximum, far slower than the sums.
+        for at in range(tile * n_rows, last + 1, 2):
+            then = min(at + 1, last)
             for f in range(n_filters):
                 a, b, c, d = _outputs(products, at, f)
-                first = tile * OUTPUTS
-                out[first, f] = max(out[first, f], a)
-                out[first + 1, f] = max(out[first + 1, f], b)
-                out[first + 2, f] = max(out[first + 2, f], c)
-                out[first + 3, f] = max(out[first + 3, f], d)
+                e, g, h, i = _outputs(products, then, f)
+                out[first, f] = max(out[first, f], a, e)
+                out[first + 1, f] = max(out[first + 1, f], b, g)
+                out[first + 2, f] = max(out[first + 2, f], c, h)
+                out[first + 3, f] = max(out[first + 3, f], d, i)
 
 
 @numba.njit(inline="always")

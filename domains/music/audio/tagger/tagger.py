@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import librosa
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from domains.music.audio.tagger.front_end import FrontEnd
 from domains.music.audio.tagger.network import N_FRAMES, Musicnn
-from domains.music.audio.tagger.spectrogram import SAMPLE_RATE, log_mel, n_frames
+from domains.music.audio.tagger.resampling import Resampled
+from domains.music.audio.tagger.spectrogram import HOP, SAMPLE_RATE, log_mel, n_frames
 from domains.music.audio.tagger.tags import MSD_TAGS, MTT_TAGS
 
 _WEIGHTS = Path(__file__).with_name("weights")
@@ -57,15 +57,7 @@ class Tagger:
             most_windows: hear so many windows, spread evenly over the sound; by default, and if
                 there are no more, one after the other from the beginning.
         """
-        signal = samples
-        if sample_rate != SAMPLE_RATE:
-            signal = librosa.resample(
-                samples, orig_sr=sample_rate, target_sr=SAMPLE_RATE, res_type="soxr_hq"
-            )
-        shortest = int(_WINDOW_S * SAMPLE_RATE)
-        if len(signal) < shortest:
-            signal = np.resize(signal, shortest)
-        return self.hear(log_mel(signal, window_starts(n_frames(len(signal)), most_windows)))
+        return self.hear(log_mel_windows(samples, sample_rate, most_windows))
 
     def hear(self, windows: NDArray[np.float32]) -> Heard:
         """Hear windows `(n, N_FRAMES, N_BANDS)` of a spectrogram that `log_mel` made."""
@@ -73,6 +65,27 @@ class Tagger:
         with torch.inference_mode():
             tags, units = self._network.back_end(front)
         return Heard(tags.numpy(), units.numpy())
+
+
+def log_mel_windows(
+    samples: NDArray[np.float32], sample_rate: int, most_windows: int | None
+) -> NDArray[np.float32]:
+    """What `listen` hears: `(n_windows, N_FRAMES, N_BANDS)`."""
+    signal = Resampled(samples, sample_rate, SAMPLE_RATE)
+    shortest = int(_WINDOW_S * SAMPLE_RATE)
+    if len(signal) < shortest:
+        repeated = np.resize(signal.stretch(0, len(signal)), shortest)
+        signal = Resampled(repeated, SAMPLE_RATE, SAMPLE_RATE)
+    starts = window_starts(n_frames(len(signal)), most_windows)
+    return np.concatenate([_window(signal, int(start)) for start in starts])
+
+
+def _window(signal: Resampled, start: int) -> NDArray[np.float32]:
+    """The window `(1, N_FRAMES, N_BANDS)` that begins with a frame, from what it looks at alone."""
+    frames_before = min(start, 1)  # a frame reaches a hop to both sides of its centre
+    end = min((start + N_FRAMES) * HOP, len(signal))
+    stretch = signal.stretch((start - frames_before) * HOP, end)
+    return log_mel(stretch, np.array([frames_before]))
 
 
 def window_starts(frames: int, most_windows: int | None) -> NDArray[np.int_]:
