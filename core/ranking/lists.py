@@ -164,9 +164,7 @@ class ListCollector:
         if explores:
             taken = taken[~state.met(query.user, taken)]
         candidates = shortlist(query, self._stages, self._report)
-        self._places[kind].append(
-            places_of(candidates.proposed, self._sources, taken)
-        )
+        self._places[kind].append(places_of(candidates.proposed, self._sources, taken))
         self._heard |= {name for name, objects in candidates.proposed.items() if len(objects)}
         labels = np.isin(candidates.objects, taken)
         lucky = generator.random(len(labels)) < self._settings.negative_share

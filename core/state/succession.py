@@ -23,7 +23,7 @@ def succeed(user: int, obj: int, users: Users, user_object: PairTable) -> None:
     What is met again at once follows nothing: who repeats one track still goes on after it.
     """
     before = users.latest[user]
-    if before != 0 and before != obj:
+    if before not in (0, obj):
         user_object.marks[find(user_object, pair_key(user, before)), UO_AFTER] = obj
     users.latest[user] = obj
 

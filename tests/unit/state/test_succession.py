@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -73,7 +74,7 @@ def walked(log: EventLog, user: str) -> list[str]:
     """The successors by a dictionary over the whole log."""
     events = [event_of(log, row) for row in range(len(log))]
     met = [e.object_id for e in events if e.user_id == user and KINDS[e.outcome] == INTERACTION]
-    after = {a: b for a, b in zip(met, met[1:], strict=False) if a != b}
+    after = {a: b for a, b in itertools.pairwise(met) if a != b}
     found: list[str] = []
     obj = after.get(met[-1]) if met else None
     while obj is not None and obj != met[-1] and obj not in found:
