@@ -23,9 +23,11 @@ def succeed(user: int, obj: int, users: Users, user_object: PairTable) -> None:
     What is met again at once follows nothing: who repeats one track still goes on after it.
     """
     before = users.latest[user]
-    if before not in (0, obj):
-        user_object.marks[find(user_object, pair_key(user, before)), UO_AFTER] = obj
     users.latest[user] = obj
+    if before == 0:
+        return
+    if before != obj:
+        user_object.marks[find(user_object, pair_key(user, before)), UO_AFTER] = obj
 
 
 @allocating_kernel()
