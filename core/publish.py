@@ -102,7 +102,7 @@ def list_collector(domain: Domain, log: EventLog, recipe: Recipe, *, seed: int) 
         log,
         domain.stages,
         LISTS[recipe.trainers],
-        horizons_s=recipe.horizons_of_lists_s(log),
+        horizon_s=recipe.horizon_of_lists_s(log),
         seed=seed,
         report=raise_it,
     )

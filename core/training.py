@@ -28,7 +28,6 @@ from core.lists.visits import NEXT_SESSIONS, SESSION_S
 from core.log import UNKNOWN_LABEL, ClockKind, EventLog
 from core.mapped import pieces
 from core.models.base import Model, Progress, Settled, Trainers
-from core.requests import Novelty
 from core.state.columns import FeatureBatch
 
 PREDICT_ROWS = 100_000
@@ -55,20 +54,17 @@ class Recipe:
     """Lists are ranked by what users take within this time, on their own clocks; None, or a log
     whose labels mature sooner, takes the label rule's horizon."""
 
-    def horizons_of_lists_s(self, log: EventLog) -> Mapping[Novelty, float]:
-        """By kind of list, seconds within which what a user takes counts for it.
+    def horizon_of_lists_s(self, log: EventLog) -> float:
+        """Seconds within which what a user takes counts for a list of a log.
 
-        Where clocks count sessions, users have few: the next one says what they go on with, and the
-        lists of the latest sessions have matured too. What is new is too rare in one session: no
-        more than `NEXT_SESSIONS` are looked ahead for it.
+        Where clocks count sessions, users have few: no more than `NEXT_SESSIONS` are looked ahead.
         """
         horizon_s = log.label_rule.horizon_s
         if self.list_horizon_s is not None:
             horizon_s = min(horizon_s, self.list_horizon_s)
-        ahead = {Novelty.ANY: 1, Novelty.NEW_ONLY: NEXT_SESSIONS}
         if log.clock is ClockKind.SESSIONS:
-            return {kind: min(horizon_s, n * SESSION_S) for kind, n in ahead.items()}
-        return dict.fromkeys(ahead, horizon_s)
+            horizon_s = min(horizon_s, NEXT_SESSIONS * SESSION_S)
+        return horizon_s
 
     @property
     def test_start(self) -> float:

@@ -82,7 +82,7 @@ def lists_at_cut(
         history,
         domain.stages,
         settings,
-        horizons_s=recipe.horizons_of_lists_s(history),
+        horizon_s=recipe.horizon_of_lists_s(history),
         seed=seed,
         report=fail,
     )

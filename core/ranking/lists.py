@@ -47,8 +47,8 @@ class ListTable:
 class ListCollector:
     """An observer of a replay that makes lists at past moments, as a server would have then.
 
-    The label of a candidate is whether the user took it within the horizon of its kind of list, on
-    their own clock, which has passed when the log ends.
+    The label of a candidate is whether the user took it within the horizon, on their own clock,
+    which has passed when the log ends.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ListCollector:
         stages: Stages,
         settings: ListSettings,
         *,
-        horizons_s: Mapping[Novelty, float],
+        horizon_s: float,
         seed: int,
         report: Report,
     ) -> None:
@@ -67,7 +67,7 @@ class ListCollector:
         self._seed = seed
         self._report = report
         self._futures = Futures.of(log)
-        self._horizons_s = horizons_s
+        self._horizon_s = horizon_s
         self._sources = tuple(source.name for source in stages.sources)
         self._of_log: NDArray[np.int32] | None = None
         self._state_columns: Columns | None = None
@@ -83,8 +83,7 @@ class ListCollector:
 
     def rows(self, log: EventLog, base: int) -> NDArray[np.intp]:
         """Moments at equal distances from the base period's end to the last whose lists mature."""
-        horizon_s = 0.0 if self._futures.counts_sessions else self._shortest_s
-        last_s = log.time_s[-1] - horizon_s
+        last_s = log.time_s[-1] - (0.0 if self._futures.counts_sessions else self._horizon_s)
         last = int(np.searchsorted(log.time_s, last_s, side="right")) - 1
         if last <= base:
             return np.zeros(0, np.intp)
@@ -120,17 +119,12 @@ class ListCollector:
         """Users whose list of this moment matures within the log, at most a moment's share."""
         users = self._futures.active(row)
         now_s = np.array([self._futures.now_s(user, row) for user in users.tolist()])
-        users = users[now_s + self._shortest_s <= self._futures.end_s[users]]
+        users = users[now_s + self._horizon_s <= self._futures.end_s[users]]
         share = self._settings.lists // self._settings.moments
         if len(users) > share:
             generator = drawn(self._seed, "lists", row)
             users = np.sort(generator.choice(users, share, replace=False))
         return users
-
-    @property
-    def _shortest_s(self) -> float:
-        """The horizon that a list needs at least."""
-        return min(self._horizons_s.values())
 
     def _begins(self, users: NDArray[np.int64], row: int) -> list[int]:
         """The rows at which the lists of a moment's users are made."""
@@ -149,22 +143,21 @@ class ListCollector:
         if stranger:
             who = UserRef("", self._attributes(user) if generator.random() < 0.5 else {})
         user_now_s = self._futures.now_s(user, row)
-        until_s = {kind: user_now_s + horizon for kind, horizon in self._horizons_s.items()}
-        explores &= until_s[Novelty.NEW_ONLY] <= self._futures.end_s[user]
-        kind = Novelty.NEW_ONLY if explores else Novelty.ANY
         query = query_at(
             state,
             retrieval,
-            RecommendRequest(who, novelty=kind),
+            RecommendRequest(who, novelty=Novelty.NEW_ONLY if explores else Novelty.ANY),
             now_s=float(self._log.time_s[row]),
             user_now_s=user_now_s,
         )
-        taken_rows = self._futures.taken(user, row, until_s[kind])
+        taken_rows = self._futures.taken(user, row, user_now_s + self._horizon_s)
         taken = np.sort(self._of_log[taken_rows])
         if explores:
             taken = taken[~state.met(query.user, taken)]
         candidates = shortlist(query, self._stages, self._report)
-        self._places[kind].append(places_of(candidates.proposed, self._sources, taken))
+        self._places[query.request.novelty].append(
+            places_of(candidates.proposed, self._sources, taken)
+        )
         self._heard |= {name for name, objects in candidates.proposed.items() if len(objects)}
         labels = np.isin(candidates.objects, taken)
         lucky = generator.random(len(labels)) < self._settings.negative_share
@@ -206,10 +199,6 @@ class ListCollector:
         rows = np.repeat([part.row for part in self._parts], sizes)
         users = np.repeat([part.user for part in self._parts], sizes)
         time_s = self._log.time_s[rows]
-        new_only = np.repeat([part.new_only for part in self._parts], sizes)
-        horizon_s = np.where(
-            new_only, self._horizons_s[Novelty.NEW_ONLY], self._horizons_s[Novelty.ANY]
-        )
         span_s = float(self._log.time_s[-1] - self._log.time_s[0])
         begin_s = float(self._log.time_s[0])
         examples = ExampleTable(
@@ -217,7 +206,7 @@ class ListCollector:
             labels=np.concatenate([part.labels for part in self._parts]),
             position=np.minimum((time_s - begin_s) / span_s, np.nextafter(1.0, 0.0)),
             # Only lists that have matured are made; those of session clocks are split by user.
-            matures_position=np.minimum((time_s + horizon_s - begin_s) / span_s, 1.0),
+            matures_position=np.minimum((time_s + self._horizon_s - begin_s) / span_s, 1.0),
             row=rows,
             user=users.astype(np.int32),
             object=np.concatenate([part.objects for part in self._parts]),
@@ -228,7 +217,7 @@ class ListCollector:
             examples,
             len(sizes),
             self._settings.negative_share,
-            new_only,
+            np.repeat([part.new_only for part in self._parts], sizes),
             {
                 novelty: FoundPlaces(
                     self._sources,

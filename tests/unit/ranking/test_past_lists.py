@@ -13,8 +13,6 @@ from core.log import ClockKind, EventLog
 from core.ranking.lists import ListCollector, ListTable
 from core.ranking.recommender import fail
 from core.ranking.settings import ListSettings
-from core.ranking.task import KINDS
-from core.requests import Novelty
 from core.state.layout import USER_ID
 from core.state.replay import Replay
 from core.state.state import NOBODY, State
@@ -55,7 +53,7 @@ def collected(log: EventLog, settings: ListSettings, row: int) -> ListTable | No
         log,
         SMALL_DOMAIN.stages,
         settings,
-        horizons_s=dict.fromkeys(KINDS, log.label_rule.horizon_s),
+        horizon_s=log.label_rule.horizon_s,
         seed=3,
         report=fail,
     )
@@ -162,7 +160,7 @@ def test_where_clocks_count_sessions_lists_are_made_as_a_session_begins() -> Non
         sessions,
         SMALL_DOMAIN.stages,
         ListSettings(lists=100, moments=2, explore_share=0.0, stranger_share=0.0),
-        horizons_s=dict.fromkeys(KINDS, 2 * SESSION_S),
+        horizon_s=2 * SESSION_S,
         seed=3,
         report=fail,
     )
@@ -178,35 +176,6 @@ def test_where_clocks_count_sessions_lists_are_made_as_a_session_begins() -> Non
     assert 6 <= made.n_lists == len(begun) <= 12
 
 
-def test_each_kind_of_list_looks_ahead_as_far_as_it_is_told() -> None:
-    sessions = in_sessions(log())
-    state = State(SMALL_DOMAIN.schema, log().label_rule.horizon_s, SMALL_DOMAIN.tie_rule)
-    horizons_s = {Novelty.ANY: SESSION_S, Novelty.NEW_ONLY: 3 * SESSION_S}
-    collector = ListCollector(
-        sessions,
-        SMALL_DOMAIN.stages,
-        ListSettings(lists=200, moments=6, explore_share=0.5, stranger_share=0.0, negative_share=1),
-        horizons_s=horizons_s,
-        seed=3,
-        report=fail,
-    )
-    replay_observed(sessions, state, collector, base_share=0.2, seed=0)
-    made = collector.table()
-    assert made is not None
-    examples = made.examples
-    for i, obj in enumerate(examples.object.tolist()):
-        horizon_s = horizons_s[Novelty.NEW_ONLY if made.new_only[i] else Novelty.ANY]
-        own = sessions.user_index == examples.user[i]
-        begin_s = sessions.user_time_s[examples.row[i]]
-        ahead = sessions.user_time_s - begin_s
-        in_horizon = own & (ahead >= 0) & (ahead < horizon_s)
-        taken = {sessions.objects.ids[o] for o in sessions.object_index[in_horizon].tolist()}
-        assert examples.labels[i] == (state.objects.string(obj) in taken)
-        # All sessions that count are in the log.
-        assert begin_s + horizon_s < sessions.user_time_s[own].max() + SESSION_S
-    assert 0 < np.count_nonzero(made.new_only) < len(made.new_only)
-
-
 def test_a_moment_whose_horizon_the_log_does_not_hold_makes_no_lists() -> None:
     assert collected(log(), EVERYTHING, 395) is None
 
@@ -218,7 +187,7 @@ def test_moments_lie_between_the_base_period_and_the_last_whose_lists_mature() -
         whole,
         SMALL_DOMAIN.stages,
         settings,
-        horizons_s=dict.fromkeys(KINDS, HORIZON_DAYS * DAY_S),
+        horizon_s=HORIZON_DAYS * DAY_S,
         seed=0,
         report=fail,
     )

@@ -35,7 +35,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> tuple[ListTable, ListTab
             log,
             SMALL_DOMAIN.stages,
             settings,
-            horizons_s=SMALL_DOMAIN.recipe.horizons_of_lists_s(log),
+            horizon_s=SMALL_DOMAIN.recipe.horizon_of_lists_s(log),
             seed=0,
             report=fail,
         )
