@@ -80,11 +80,6 @@ class TreeSettings:
     add up to much the same, however many rows it has."""
     lists_per_round: int = 32
     """Lists to each tree, beyond 200 trees: of fewer, more trees learn by heart what was taken."""
-    lists_per_leaf: int = 450
-    """Lists to each leaf of a tree, beyond `few_leaves`: of three thousand lists of sessions, trees
-    of 31 leaves order no better than how lately things were met (docs/experiments.md)."""
-    few_leaves: int = 7
-    """Leaves where lists are few."""
 
     def for_lists(self) -> TreeSettings:
         """The same shape for ordering lists: thresholds are searched, so that few trees do.
@@ -99,10 +94,6 @@ class TreeSettings:
         """How many trees so many lists bear (docs/experiments.md)."""
         return min(self.max_rounds, max(200, n_lists // self.lists_per_round))
 
-    def leaves_of(self, n_lists: int) -> int:
-        """How many leaves a tree has that orders so many lists."""
-        return min(self.leaves, max(self.few_leaves, n_lists // self.lists_per_leaf))
-
     def parameters(
         self, n_rows: int, seed: int, compute: Compute, *, n_lists: int = 0
     ) -> dict[str, Any]:
@@ -114,7 +105,7 @@ class TreeSettings:
             "lambdarank_truncation_level": 2 * LIST_DEPTH,
             "metric": "None" if self.orders_lists else "binary_logloss",
             "learning_rate": self.learning_rate,
-            "num_leaves": self.leaves_of(n_lists) if self.orders_lists else self.leaves,
+            "num_leaves": self.leaves,
             "min_data_in_leaf": max(smallest, int(self.leaf_rows_share * n_rows)),
             "lambda_l2": self.l2_per_list * n_lists
             if self.orders_lists

@@ -132,16 +132,6 @@ def test_more_lists_bear_more_trees_within_bounds() -> None:
     assert replace(settings, max_rounds=50).rounds_of(100_000) == 50
 
 
-def test_few_lists_bear_small_trees() -> None:
-    settings = TreeSettings().for_lists()
-    lists = (10, 3_150, 7_200, 24_000)
-    assert [settings.leaves_of(n) for n in lists] == [7, 7, 16, 31]
-    assert replace(settings, leaves=4).leaves_of(100_000) == 4
-    compute = Compute()
-    assert settings.parameters(1_000, 0, compute, n_lists=10)["num_leaves"] == 7
-    assert TreeSettings().parameters(1_000, 0, compute)["num_leaves"] == 31
-
-
 def test_trees_for_lists_must_be_told_the_lists() -> None:
     trainer = replace(TRAINER, settings=TRAINER.settings.for_lists())
     with pytest.raises(ValueError, match="with their lists"):
