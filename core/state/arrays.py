@@ -65,10 +65,10 @@ UO_WIDTH = UO_DECAYED + PAST_HALF_LIVES
 OC_COUNT = 0
 # Columns of PairTable marks. Moments are whole seconds since the state's origin (`whole_s`); the
 # pending label of a pair is its slot + 1, 0 if it has none. UO_BEFORE is the object that the user
-# had first met before this one, UO_AFTER the one met right after the latest meeting; 0 if none.
+# had first met before this one, 0 if none.
 UV_LAST, UV_LABEL_TIME, UV_FIRST = range(3)
-UO_LAST, UO_PENDING, UO_FIRST, UO_BEFORE, UO_AFTER = range(5)
-UO_MARKS = 5
+UO_LAST, UO_PENDING, UO_FIRST, UO_BEFORE = range(4)
+UO_MARKS = 4
 
 # Entries of `Totals.numbers`; the last two are the lengths of the longest frozen vectors, of
 # objects and of main facet values.
@@ -116,9 +116,6 @@ class Users(NamedTuple):
     newest: NDArray[np.int32]
     """(n,) the object that the user first met latest: from it UO_BEFORE leads to every object that
     the user has met, see `core.state.own_past`."""
-    latest: NDArray[np.int32]
-    """(n,) the object that the user met latest: from it UO_AFTER leads along what came next before,
-    see `core.state.succession`."""
 
 
 class Objects(NamedTuple):
@@ -265,7 +262,6 @@ def new_arrays(schema: Schema, shape: Shape) -> StateArrays:
             np.zeros((0, LATENT + 1)),
             np.zeros(0, np.int64),
             np.zeros((0, WEIGHTS), np.float32),
-            np.zeros(0, np.int32),
             np.zeros(0, np.int32),
         ),
         objects=Objects(

@@ -46,7 +46,6 @@ from core.state.names import Names
 from core.state.own_past import OwnPast, last_met_s, read_own_objects, read_own_past
 from core.state.reading import read_batch, seen_code
 from core.state.replaying import LogArrays
-from core.state.succession import read_successors
 from core.state.vocabulary import Vocabulary
 from core.state.writing import INTERACTION, advance, interact, react
 
@@ -290,14 +289,6 @@ class State:
     def last_met_s(self, user: int, objects: NDArray[np.int32]) -> NDArray[np.float64]:
         """(n,) moments of the last meetings, on the user's own clock; -inf never met."""
         return last_met_s(self.arrays, user, objects)
-
-    def successors(self, user: int, limit: int) -> NDArray[np.int32]:
-        """(at most limit,) what the user met after the object met latest, the last time, in order.
-
-        Each object once; the one met latest is not among them.
-        """
-        out: NDArray[np.int32] = read_successors(self.arrays, user, limit)
-        return out
 
     def recent_objects(self, user: int) -> NDArray[np.int32]:
         """(at most RECENT,) the latest objects met or liked, latest first, without repeats."""

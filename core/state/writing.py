@@ -66,7 +66,6 @@ from core.state.hashing import PairTable, find_or_add, pair_key
 from core.state.learning import learn
 from core.state.own_past import meet_own
 from core.state.pending import pop, push
-from core.state.succession import succeed
 
 INTERACTION, LIKE, DISLIKE, UNLIKE, SKIP = range(5)
 """What the kernels distinguish of outcomes; play, replay, purchase and booking are interactions."""
@@ -233,7 +232,6 @@ def interact(
     meet_lately(user, s.objects.vector[obj], now, weight, fading, s.users)
     meet_content(user, obj, now, fading, s.content)
     meet_own(user, obj, now, met, marks, s.users.newest, s.shape.past_half_lives)
-    succeed(user, obj, s.users, s.user_object)
     _remember(s.users.trail[user], obj)
     s.objects.tags[obj, VERSION] += 1
     s.totals.numbers[EVENTS] += 1.0

@@ -17,7 +17,6 @@ from core.recommend.rerankers import CapPerFacet, Exploration, Freshness, Margin
 from core.recommend.sources import (
     STANDARD_SOURCES,
     ContentNearest,
-    Continuation,
     ItemToItem,
     LatentNearest,
     Popular,
@@ -40,7 +39,7 @@ DOMAIN = Domain(
     readers=READERS,
     simulators=SIMULATORS,
     stages=Stages(
-        sources=(*STANDARD_SOURCES, Continuation()),
+        sources=STANDARD_SOURCES,
         # The cheapest first: what one removes the next does not look at.
         filters=(
             InPool(),

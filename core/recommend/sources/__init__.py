@@ -3,7 +3,6 @@
 from core.recommend.sources.als import Als
 from core.recommend.sources.bpr import Bpr
 from core.recommend.sources.content_nearest import ContentNearest
-from core.recommend.sources.continuation import Continuation
 from core.recommend.sources.facet_nearest import FacetNearest
 from core.recommend.sources.item_to_item import ItemToItem
 from core.recommend.sources.latent_nearest import LatentNearest
@@ -24,7 +23,6 @@ __all__ = [
     "Als",
     "Bpr",
     "ContentNearest",
-    "Continuation",
     "FacetNearest",
     "ItemToItem",
     "LatentNearest",
