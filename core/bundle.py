@@ -17,7 +17,7 @@ from core.state.columns import Columns
 from core.state.layout import columns_of
 
 MANIFEST = "manifest.json"
-FORMAT = 5
+FORMAT = 6
 """Raised when the layout of the directory changes."""
 
 Writer = Callable[[Path], None]
