@@ -141,7 +141,8 @@ class ListCollector:
         explores = not stranger and bool(generator.random() < self._settings.explore_share)
         who = UserRef(self._log.users.ids[user])
         if stranger:
-            who = UserRef("", self._attributes(user) if generator.random() < 0.5 else {})
+            described = bool(generator.random() < self._settings.described_share)
+            who = UserRef("", self._attributes(user) if described else {})
         user_now_s = self._futures.now_s(user, row)
         query = query_at(
             state,

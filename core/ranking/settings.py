@@ -20,8 +20,11 @@ class ListSettings:
     explore_share: float = 0.4
     """Share of the lists that hold only what the user never had."""
     stranger_share: float = 0.05
-    """Share of the lists that are made as if nothing of the user's past were known, half of them
-    with the user's attributes: else no model would have seen a new user."""
+    """Share of the lists that are made as if nothing of the user's past were known: else no model
+    would have seen a new user."""
+    described_share: float = 0.75
+    """Share of those that have the user's attributes. Users of whom nothing is known are all alike,
+    so that few lists tell what they want; what attributes say takes some dozens."""
     negative_share: float = 0.1
     """Share of a list's candidates that were not taken which is kept, drawn at random."""
     proposals: int = 600
