@@ -75,12 +75,8 @@ def fetch_event(
     hint(s.objects.counts[obj])
     hint(s.objects.weights[obj])
     _fetch_pair(s.user_object, user, obj)
-    for value in s.objects.values[obj]:
-        if value != 0:
-            _fetch_value(s, user, value)
-    for value in context:
-        if value != 0:
-            _fetch_value(s, user, value)
+    _fetch_values(s.objects.values[obj], user, s.values.counts, s.values.weights, s.user_value)
+    _fetch_values(context, user, s.values.counts, s.values.weights, s.user_value)
 
 
 @kernel()
@@ -109,16 +105,18 @@ def fetch_meeting(
 
 
 @kernel()
-def fetch_values(s: StateArrays, obj: int) -> None:
-    """Ask for the values of an object, which the other functions read."""
-    hint(s.objects.values[obj])
-
-
-@kernel()
-def _fetch_value(s: StateArrays, user: int, value: int) -> None:
-    hint(s.values.counts[value])
-    hint(s.values.weights[value])
-    _fetch_pair(s.user_value, user, value)
+def _fetch_values(
+    values: NDArray[np.int32] | NDArray[np.int64],
+    user: int,
+    counts: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    user_value: PairTable,
+) -> None:
+    for value in values:
+        if value != 0:
+            hint(counts[value])
+            hint(weights[value])
+            _fetch_pair(user_value, user, value)
 
 
 @kernel()

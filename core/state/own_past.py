@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from core.state.arithmetic import decay
 from core.state.arrays import (
-    DISTINCT,
     ORIGIN,
     UO_BEFORE,
     UO_COUNT,
@@ -23,7 +22,7 @@ from core.state.arrays import (
     StateArrays,
 )
 from core.state.compiling import allocating_kernel, kernel
-from core.state.hashing import find, pair_key
+from core.state.hashing import PairTable, find, pair_key
 
 
 @dataclass(frozen=True)
@@ -66,13 +65,13 @@ def meet_own(
 
 
 @allocating_kernel()
-def read_own_objects(s: StateArrays, user: int) -> NDArray[np.int32]:
-    """(m,) the objects that the user has met, the one first met latest first."""
-    out = np.empty(int(s.users.counts[user, DISTINCT]), np.int32)
-    obj = s.users.newest[user]
-    for i in range(len(out)):
+def read_own_objects(user_object: PairTable, user: int, newest: int, n: int) -> NDArray[np.int32]:
+    """(n,) the objects that the user has met, from the one first met latest on."""
+    out = np.empty(n, np.int32)
+    obj = newest
+    for i in range(n):
         out[i] = obj
-        obj = s.user_object.marks[find(s.user_object, pair_key(user, obj)), UO_BEFORE]
+        obj = user_object.marks[find(user_object, pair_key(user, obj)), UO_BEFORE]
     return out
 
 
@@ -88,10 +87,11 @@ def read_own_past(
         np.full(n, np.nan),
     )
     _fill(
-        s,
+        s.user_object,
         user,
         objects,
-        user_time_s,
+        user_time_s - s.totals.numbers[ORIGIN],
+        s.shape.past_half_lives,
         past.count,
         past.decayed,
         past.since_last_s,
@@ -102,23 +102,22 @@ def read_own_past(
 
 @kernel()
 def _fill(
-    s: StateArrays,
+    user_object: PairTable,
     user: int,
     objects: NDArray[np.int32],
-    user_time_s: float,
+    since_origin: float,
+    half_lives: NDArray[np.float64],
     count: NDArray[np.int64],
     decayed: NDArray[np.float64],
     since_last_s: NDArray[np.float64],
     mean_gap_s: NDArray[np.float64],
 ) -> None:
     """Write what is known of the objects that were met; see `OwnPast`."""
-    half_lives = s.shape.past_half_lives
-    since_origin = user_time_s - s.totals.numbers[ORIGIN]
     for i in range(len(objects)):
-        pair = find(s.user_object, pair_key(user, objects[i]))
-        if pair < 0 or s.user_object.rows[pair, UO_COUNT] == 0.0:
+        pair = find(user_object, pair_key(user, objects[i]))
+        if pair < 0 or user_object.rows[pair, UO_COUNT] == 0.0:
             continue
-        row, marks = s.user_object.rows[pair], s.user_object.marks[pair]
+        row, marks = user_object.rows[pair], user_object.marks[pair]
         since = max(since_origin - marks[UO_LAST], 0.0)
         count[i] = np.int64(row[UO_COUNT])
         for h in range(len(half_lives)):
@@ -130,11 +129,13 @@ def _fill(
 
 
 @allocating_kernel()
-def last_met_s(s: StateArrays, user: int, objects: NDArray[np.int32]) -> NDArray[np.float64]:
-    """(n,) moments of the last meetings in whole seconds since the origin; -inf never met."""
+def last_met_s(
+    user_object: PairTable, user: int, objects: NDArray[np.int32], origin: float
+) -> NDArray[np.float64]:
+    """(n,) moments of the last meetings, in whole seconds since the origin; -inf never met."""
     out = np.full(len(objects), -np.inf)
     for i in range(len(objects)):
-        pair = find(s.user_object, pair_key(user, objects[i]))
-        if pair >= 0 and s.user_object.rows[pair, UO_COUNT] > 0.0:
-            out[i] = s.totals.numbers[ORIGIN] + s.user_object.marks[pair, UO_LAST]
+        pair = find(user_object, pair_key(user, objects[i]))
+        if pair >= 0 and user_object.rows[pair, UO_COUNT] > 0.0:
+            out[i] = origin + user_object.marks[pair, UO_LAST]
     return out

@@ -18,6 +18,7 @@ from core.state.arrays import (
     VERSION,
     Objects,
     StateArrays,
+    Users,
     Values,
 )
 from core.state.compiling import kernel
@@ -51,8 +52,8 @@ def read_batch(
 ) -> None:
     """All that `FeatureBatch` holds, in one call: handing over the state costs 10 µs each time."""
     read_numbers(s, user, objects, context, time, user_time, numbers)
-    read_codes(s, user, objects, context, cardinalities, codes)
-    read_object_keys(s, objects, keys)
+    read_codes(s.users, s.objects, s.values, user, objects, context, cardinalities, codes)
+    read_object_keys(s.objects, s.values, objects, keys)
 
 
 @kernel()
@@ -112,7 +113,7 @@ def read_numbers(
     user_repeat_share = activity.repeat_share(counts[REPEATS], counts[COUNT], 0.0)
 
     shared = k
-    latent_column = 0
+    latent_column = shared
     before = previous_object(trail)
     for i in range(len(objects)):
         row, obj = out[i], objects[i]
@@ -209,7 +210,9 @@ def read_numbers(
 
 @kernel()
 def read_codes(
-    s: StateArrays,
+    users: Users,
+    all_objects: Objects,
+    all_values: Values,
     user: int,
     objects: NDArray[np.int32],
     context: NDArray[np.int32],
@@ -222,19 +225,19 @@ def read_codes(
     is for codes beyond the `cardinalities` (code columns,) that a model was trained with.
     """
     first = out[0]
-    trail = s.users.trail[user]
-    first[0] = user if s.users.counts[user, COUNT] > 0 else 0
+    trail = users.trail[user]
+    first[0] = user if users.counts[user, COUNT] > 0 else 0
     k = 1
-    for i in range(s.users.values.shape[1]):
-        first[k] = seen_code(s.values, s.users.values[user, i])
+    for i in range(users.values.shape[1]):
+        first[k] = seen_code(all_values, users.values[user, i])
         k += 1
-    first[k] = _seen_object(s.objects, previous_object(trail))
+    first[k] = _seen_object(all_objects, previous_object(trail))
     k += 1
     for i in range(len(context)):
-        first[k] = seen_code(s.values, trail[MET + 1 + i])
+        first[k] = seen_code(all_values, trail[MET + 1 + i])
         k += 1
     for i in range(len(context)):
-        first[k] = seen_code(s.values, context[i])
+        first[k] = seen_code(all_values, context[i])
         k += 1
     shared = k
     for i in range(len(objects)):
@@ -243,10 +246,10 @@ def read_codes(
         if i > 0:
             for column in range(shared):
                 row[column] = first[column]
-        row[shared] = _seen_object(s.objects, obj)
+        row[shared] = _seen_object(all_objects, obj)
         k = shared + 1
-        for slot in range(s.objects.values.shape[1]):
-            row[k] = seen_code(s.values, s.objects.values[obj, slot])
+        for slot in range(all_objects.values.shape[1]):
+            row[k] = seen_code(all_values, all_objects.values[obj, slot])
             k += 1
         for column in range(k):
             if row[column] >= cardinalities[column]:
@@ -266,14 +269,16 @@ def seen_code(values: Values, value: int) -> int:
 
 
 @kernel()
-def read_object_keys(s: StateArrays, objects: NDArray[np.int32], out: NDArray[np.int64]) -> None:
+def read_object_keys(
+    all_objects: Objects, all_values: Values, objects: NDArray[np.int32], out: NDArray[np.int64]
+) -> None:
     """Fill `out` (n_objects,): equal keys promise equal OBJECT-branch columns.
 
     The columns follow the object's own state, its values' codes and its main facet's vector. All
     versions only rise, so their sum changes whenever one of them does.
     """
     for i in range(len(objects)):
-        version = s.objects.tags[objects[i], VERSION]
-        for slot in range(s.objects.values.shape[1]):
-            version += s.values.tags[s.objects.values[objects[i], slot], VERSION]
+        version = all_objects.tags[objects[i], VERSION]
+        for slot in range(all_objects.values.shape[1]):
+            version += all_values.tags[all_objects.values[objects[i], slot], VERSION]
         out[i] = (np.int64(objects[i]) << np.int64(32)) | version

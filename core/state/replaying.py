@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.state.arrays import StateArrays
 from core.state.compiling import kernel
-from core.state.fetching import fetch_event, fetch_meeting, fetch_values
+from core.state.fetching import fetch_event, fetch_meeting, hint
 from core.state.reading import read_codes, read_numbers
 from core.state.writing import INTERACTION, advance, interact, react
 
@@ -47,7 +47,8 @@ def replay_rows(
 ) -> int:
     """Replay rows [start, stop), whole tie groups; returns how many feature rows were written.
 
-    For each wanted row the features go to the next row of `numbers` and `codes`.
+    For each wanted row the features go to the next row of `numbers` and `codes`. Whole numbers are
+    widened to those of the serving side: kernels are compiled once for each type of argument.
     """
     written = 0
     i = start
@@ -56,17 +57,18 @@ def replay_rows(
         while j < stop and log.tie_group[j] == log.tie_group[i]:
             j += 1
         for row in range(j, min(j + min(j - i, AHEAD), stop)):
-            fetch_event(s, log.user[row], log.object[row], log.context[row])
-            fetch_meeting(s, log.user[row], log.object[row], log.context[row])
+            user, obj = np.int64(log.user[row]), np.int64(log.object[row])
+            fetch_event(s, user, obj, log.context[row])
+            fetch_meeting(s, user, obj, log.context[row])
         if j + 1 < stop:
-            fetch_values(s, log.object[j + 1])
+            hint(s.objects.values[log.object[j + 1]])
         advance(s, log.time[i], labels_out)
         for row in range(i, j):
             if wanted[row]:
-                candidate = log.object[row : row + 1]
+                user, candidate = np.int64(log.user[row]), log.object[row : row + 1]
                 read_numbers(
                     s,
-                    log.user[row],
+                    user,
                     candidate,
                     log.context[row],
                     log.time[row],
@@ -74,8 +76,10 @@ def replay_rows(
                     numbers[written : written + 1],
                 )
                 read_codes(
-                    s,
-                    log.user[row],
+                    s.users,
+                    s.objects,
+                    s.values,
+                    user,
                     candidate,
                     log.context[row],
                     cardinalities,
@@ -83,25 +87,26 @@ def replay_rows(
                 )
                 written += 1
         for row in range(i, j):
+            user, obj = np.int64(log.user[row]), np.int64(log.object[row])
             if log.kind[row] == INTERACTION:
                 interact(
                     s,
-                    log.user[row],
-                    log.object[row],
+                    user,
+                    obj,
                     log.context[row],
                     log.time[row],
                     log.user_time[row],
                     log.tie_group[row],
-                    log.label[row],
+                    np.int64(log.label[row]),
                     log.matures_at[row],
                     row,
                 )
             else:
                 react(
                     s,
-                    log.user[row],
-                    log.object[row],
-                    log.kind[row],
+                    user,
+                    obj,
+                    np.int64(log.kind[row]),
                     log.time[row],
                     log.tie_group[row],
                 )

@@ -16,8 +16,10 @@ from core.schema import Schema
 from core.state.arrays import (
     CLOCK,
     CODE,
+    DISTINCT,
     LAST_TIME,
     MET,
+    ORIGIN,
     RECENT,
     TIE_GROUP,
     UO_COUNT,
@@ -279,7 +281,9 @@ class State:
 
     def own_objects(self, user: int) -> NDArray[np.int32]:
         """(m,) every object that the user has interacted with, the one first met latest first."""
-        out: NDArray[np.int32] = read_own_objects(self.arrays, user)
+        users = self.arrays.users
+        newest, n = int(users.newest[user]), int(users.counts[user, DISTINCT])
+        out: NDArray[np.int32] = read_own_objects(self.arrays.user_object, user, newest, n)
         return out
 
     def own_past(self, user: int, objects: NDArray[np.int32], user_time_s: float) -> OwnPast:
@@ -288,7 +292,8 @@ class State:
 
     def last_met_s(self, user: int, objects: NDArray[np.int32]) -> NDArray[np.float64]:
         """(n,) moments of the last meetings, on the user's own clock; -inf never met."""
-        return last_met_s(self.arrays, user, objects)
+        origin = float(self.arrays.totals.numbers[ORIGIN])
+        return last_met_s(self.arrays.user_object, user, objects, origin)
 
     def recent_objects(self, user: int) -> NDArray[np.int32]:
         """(at most RECENT,) the latest objects met or liked, latest first, without repeats."""
