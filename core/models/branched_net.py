@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -36,6 +37,11 @@ class SplitLinear(nn.Module):
         if silent:
             nn.init.zeros_(self._dense.weight)
             nn.init.zeros_(self._dense.bias)
+
+    def shift(self, by: float) -> None:
+        """Add to everything that the layer says."""
+        with torch.no_grad():
+            self._dense.bias += by
 
     def forward(self, parts: Sequence[Tensor]) -> Tensor:
         """Parts (n or 1, width each) -> (n, out)."""
@@ -80,6 +86,8 @@ class BranchedNet(LogitNet):
     """User embeddings start uniform in ± this."""
     context_widths: ClassVar[int]
     """The context branch ends in this many times K."""
+    head: SplitLinear
+    """The last layer of every copy, silent until it is trained."""
 
     def __init__(
         self,
@@ -171,6 +179,16 @@ class BranchedNet(LogitNet):
         known = logits.isfinite()
         total = torch.where(known, logits, 0.0).sum(dim=1)
         return self.start_scale * total / known.sum(dim=1).clamp_min(1)
+
+    def begin_at(self, rate: float, batch: FeatureBatch) -> None:
+        """Let an untrained net say `rate`, between 0 and 1, on average of a batch.
+
+        The few steps of a small fit end well before the way from elsewhere does: such nets say
+        something else on average with every size of log, and no stack can be right for all.
+        """
+        with torch.no_grad():
+            start = float(self.start(batch).mean())
+        self.head.shift(math.log(rate / (1.0 - rate)) - start)
 
     def joint(self, user: Tensor, object_: Tensor, context: Tensor) -> Tensor:
         """What each copy adds to `start` (n, copies); the user's branch may be one row for all."""

@@ -140,6 +140,9 @@ class NetTrainer:
         codebook = fit_codebook(columns, train.features.codes)
         with self.compute.limited_threads(), _own_randomness(device, seed):
             net = self.net(columns, self.settings, standardiser, codebook).to(device)
+            sample = np.linspace(0, len(train) - 1, min(len(train), PREDICT_ROWS)).astype(np.intp)
+            rate = (float(train.labels.sum()) + 0.5) / (len(train) + 1.0)
+            net.begin_at(rate, train.features.take(sample))
             epochs = train_net(
                 net,
                 train,
