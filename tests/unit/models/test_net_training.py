@@ -226,3 +226,25 @@ def test_felu_has_fewer_parameters_than_jenn() -> None:
     nets = [net(COLUMNS, SETTINGS, standardiser, codebook) for net in (JennNet, FeluNet)]
     sizes = {net.member: sum(p.numel() for p in net.parameters()) for net in nets}
     assert sizes["felu"] < sizes["jenn"]
+
+
+@pytest.mark.parametrize("architecture", [JennNet, FeluNet])
+@pytest.mark.parametrize("rate", [0.03, 0.5, 0.97])
+def test_an_untrained_net_says_the_rate_it_begins_at(
+    architecture: type[JennNet | FeluNet], rate: float
+) -> None:
+    features = examples(300).features
+    codebook = fit_codebook(COLUMNS, features.codes)
+    net = architecture(COLUMNS, SETTINGS, fit_standardiser(features.numbers, seed=0), codebook)
+    net.begin_at(rate, features)
+    assert predict_rows(net, features).mean() == pytest.approx(np.log(rate / (1.0 - rate)))
+
+
+def test_few_steps_on_rare_labels_leave_the_level_where_it_is() -> None:
+    rows = examples(4000)
+    rare = Examples(rows.features, (np.arange(4000) % 50 == 0).astype(np.float32))
+    model = NetTrainer(JennNet, replace(SETTINGS, epoch_steps=4)).fit(
+        rare, None, seed=0, iterations=1
+    )
+    said = 1.0 / (1.0 + np.exp(-model.predict(rows.features)))
+    assert said.mean() == pytest.approx(0.02, rel=0.3)
