@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# With a test process on each core, threads of OpenMP would wait for each other most of the time.
+# Read once, when the first library with threads is loaded: so before them.
+if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from server.testing.bundles import TinyBundle, train_tiny_bundle
 
