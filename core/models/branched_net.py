@@ -41,7 +41,7 @@ class SplitLinear(nn.Module):
     def shift(self, by: float) -> None:
         """Add to everything that the layer says."""
         with torch.no_grad():
-            self._dense.bias += by
+            self._dense.bias.add_(by)
 
     def forward(self, parts: Sequence[Tensor]) -> Tensor:
         """Parts (n or 1, width each) -> (n, out)."""
