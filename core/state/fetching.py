@@ -109,7 +109,7 @@ def _fetch_values(
     values: NDArray[np.int32] | NDArray[np.int64],
     user: int,
     counts: NDArray[np.float64],
-    weights: NDArray[np.float64],
+    weights: NDArray[np.float32],
     user_value: PairTable,
 ) -> None:
     for value in values:

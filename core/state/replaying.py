@@ -33,6 +33,12 @@ class LogArrays(NamedTuple):
     matures_at: NDArray[np.float64]
 
 
+@kernel()
+def _wide(number: int) -> int:
+    """The number in 64 bits, in which Numba adds."""
+    return number + 0
+
+
 @kernel(nogil=True)  # what was read before is written to disk meanwhile
 def replay_rows(
     s: StateArrays,
@@ -48,7 +54,7 @@ def replay_rows(
     """Replay rows [start, stop), whole tie groups; returns how many feature rows were written.
 
     For each wanted row the features go to the next row of `numbers` and `codes`. Whole numbers are
-    widened to those of the serving side: kernels are compiled once for each type of argument.
+    as wide as the serving side's: kernels are compiled anew for each type of argument.
     """
     written = 0
     i = start
@@ -57,7 +63,7 @@ def replay_rows(
         while j < stop and log.tie_group[j] == log.tie_group[i]:
             j += 1
         for row in range(j, min(j + min(j - i, AHEAD), stop)):
-            user, obj = np.int64(log.user[row]), np.int64(log.object[row])
+            user, obj = _wide(log.user[row]), _wide(log.object[row])
             fetch_event(s, user, obj, log.context[row])
             fetch_meeting(s, user, obj, log.context[row])
         if j + 1 < stop:
@@ -65,7 +71,7 @@ def replay_rows(
         advance(s, log.time[i], labels_out)
         for row in range(i, j):
             if wanted[row]:
-                user, candidate = np.int64(log.user[row]), log.object[row : row + 1]
+                user, candidate = _wide(log.user[row]), log.object[row : row + 1]
                 read_numbers(
                     s,
                     user,
@@ -87,7 +93,7 @@ def replay_rows(
                 )
                 written += 1
         for row in range(i, j):
-            user, obj = np.int64(log.user[row]), np.int64(log.object[row])
+            user, obj = _wide(log.user[row]), _wide(log.object[row])
             if log.kind[row] == INTERACTION:
                 interact(
                     s,
@@ -97,7 +103,7 @@ def replay_rows(
                     log.time[row],
                     log.user_time[row],
                     log.tie_group[row],
-                    np.int64(log.label[row]),
+                    _wide(log.label[row]),
                     log.matures_at[row],
                     row,
                 )
@@ -106,7 +112,7 @@ def replay_rows(
                     s,
                     user,
                     obj,
-                    np.int64(log.kind[row]),
+                    _wide(log.kind[row]),
                     log.time[row],
                     log.tie_group[row],
                 )
