@@ -20,9 +20,12 @@ from domains.music.audio.tagger.front_end import FrontEnd
 from domains.music.audio.tagger.network import N_BANDS, N_FRAMES, Musicnn
 from domains.music.audio.tagger.resampling import Resampled
 from domains.music.audio.tagger.short_filters import (
+    OUTPUTS,
+    POINTS,
     gather,
     peak_across,
     peak_along,
+    places,
     transform_filters,
     transform_rows,
 )
@@ -188,16 +191,16 @@ def test_short_filters_are_plain_correlation(seed: int, n_across: int, n_taps: i
     )  # (rows, outputs, filters)
 
     transformed = transform_filters(filters)
-    n_blocks, n_tiles = transformed.shape[1] // n_across, -(-n_outputs // 4)
-    inputs = transform_rows(rows, n_tiles + n_blocks - 1)
-    laid_out = np.empty((7, n_tiles * n_rows, n_across * n_blocks), dtype=np.float32)
+    n_blocks, n_tiles = transformed.shape[1] // n_across, -(-n_outputs // OUTPUTS)
+    inputs = transform_rows(rows, places(n_tiles, n_blocks))
+    laid_out = np.empty((POINTS, n_tiles * n_rows, n_across * n_blocks), dtype=np.float32)
     gather(inputs, 0, n_rows, n_across, n_tiles, n_blocks, laid_out)
     products = laid_out @ transformed
 
     along = np.empty((n_rows, 3), dtype=np.float32)
     peak_along(products, n_tiles, n_outputs, along)
     np.testing.assert_allclose(along, plain.max(axis=1), atol=1e-3)
-    across = np.full((n_tiles * 4, 3), -np.inf, dtype=np.float32)
+    across = np.full((n_tiles * OUTPUTS, 3), -np.inf, dtype=np.float32)
     peak_across(products, n_rows, across)
     np.testing.assert_allclose(across[:n_outputs], plain.max(axis=0), atol=1e-3)
 
