@@ -100,7 +100,8 @@ class GenreNeighbors:
         likely[np.arange(len(likely)), self._genre_of] = True
         if self.source.several:
             likely |= self.probabilities > 0.5
-        return np.where(self._labels.any(axis=1, keepdims=True), self._labels, likely)
+        has = np.where(self._labels.any(axis=1, keepdims=True), self._labels, likely)
+        return np.asfortranarray(has)  # a request looks through one column
 
     @cached_property
     def _mask_of(self) -> Callable[[frozenset[str]], NDArray[np.bool_]]:

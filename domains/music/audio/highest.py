@@ -7,24 +7,24 @@ from numpy.typing import NDArray
 
 EXCLUDED = np.float32(-2.0)
 """Score of what must not be found; cosines are above."""
-ROUNDING = 1e-5
-"""More than a product of two unit vectors in single precision can be wrong: scores that close to
-the last that counts are found too, for the caller to compare exactly."""
 
 _BLOCK = 256
 
 
-def highest(scores: NDArray[np.float32], most: int) -> NDArray[np.intp]:
+def highest(scores: NDArray[np.float32], most: int, off: float) -> NDArray[np.intp]:
     """Return rows, ascending, among which are the `most` that are truly highest.
 
     Args:
-        scores: `(n,)`, cosines in single precision or `EXCLUDED`.
+        scores: `(n,)`, cosines or `EXCLUDED`.
         most: how many; all that are not excluded if there are fewer.
+        off: how wrong a score can be, below 0.5. Those that may belong to the highest are found
+            too, for the caller to compare exactly.
     """
-    rows = np.flatnonzero(scores >= _low_bound(scores, most) - ROUNDING)
+    # Of two scores one may be too low and the other too high.
+    rows = np.flatnonzero(scores >= _low_bound(scores, most) - 2 * off)
     if len(rows) > most:
         found = scores[rows]
-        rows = rows[found >= np.partition(found, -most)[-most] - ROUNDING]
+        rows = rows[found >= np.partition(found, -most)[-most] - 2 * off]
     return rows
 
 

@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 
 from core.errors import BundleError
 from domains.music.audio.approximate import InvertedLists
+from domains.music.audio.coarse import CoarseVectors
 from domains.music.audio.embedding import FEATURE_WEIGHT, SoundEmbedding
 from domains.music.audio.features import FEATURE_NAMES
 from domains.music.audio.search import Query, Search
@@ -103,7 +104,14 @@ class TrackIndex:
 
     def search(self, query: Query) -> Search:
         """Begin to search for a sound; all that is asked of a search costs one pass over tracks."""
-        return Search(query, self.vectors, self.harmonies, self.lists, self.exact_up_to)
+        return Search(
+            query, self.vectors, self.harmonies, self._coarse, self.lists, self.exact_up_to
+        )
+
+    @cached_property
+    def _coarse(self) -> CoarseVectors:
+        """A copy a quarter as large, made when the index is first asked."""
+        return CoarseVectors.of(self.vectors)
 
     def save(self, directory: Path) -> None:
         """Write `index.safetensors` into an existing directory."""

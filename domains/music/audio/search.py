@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domains.music.audio.approximate import InvertedLists
-from domains.music.audio.highest import EXCLUDED, ROUNDING, highest
+from domains.music.audio.coarse import ROUNDING, CoarseVectors
+from domains.music.audio.highest import EXCLUDED, highest
 
 EXACT_OF_MANY = 30_000
 """In an index with lists, all allowed tracks are looked at up to so many; above, a share."""
@@ -46,6 +47,8 @@ class Search:
     """`(n_tracks, n_dimensions)`, each row of length 1 or 0."""
     harmonies: NDArray[np.float32]
     """`(n_tracks, 12)`."""
+    coarse: CoarseVectors
+    """Of the vectors: what is looked through, before vectors are compared."""
     lists: InvertedLists | None
     """Of an index that is too large to be looked at whole."""
     exact_up_to: int
@@ -78,7 +81,7 @@ class Search:
     def copies(self, most: int) -> NDArray[np.intp]:
         """Find the query's own recording: rows `(<= most,)`, the nearest first."""
         if self._looks_at_all(len(self.vectors)):
-            found = np.flatnonzero(self._scores >= SAME_COSINE - ROUNDING)
+            found = np.flatnonzero(self._scores >= SAME_COSINE - self.coarse.off)
         else:
             assert self.lists is not None
             found = self.lists.nearest(self.query.vector, most, allowed=None)
@@ -89,9 +92,8 @@ class Search:
 
     @cached_property
     def _scores(self) -> NDArray[np.float32]:
-        """`(n_tracks,)`, cosines in single precision."""
-        scores: NDArray[np.float32] = self.vectors @ self.query.vector
-        return scores
+        """`(n_tracks,)`, cosines, wrong by `coarse.off` at most."""
+        return self.coarse.products(self.query.vector)
 
     def _looks_at_all(self, n_allowed: int) -> bool:
         return self.lists is None or n_allowed <= min(self.exact_up_to, EXACT_OF_MANY)
@@ -104,12 +106,14 @@ class Search:
             assert self.lists is not None
             return partial(self.lists.nearest, self.query.vector, allowed=allowed)
         if allowed is None:
-            return partial(highest, self._scores)
-        if n_allowed < len(self.vectors) / _GATHERED_SHARE:
+            return partial(highest, self._scores, off=self.coarse.off)
+        # Where there are no lists, the search for copies needs the scores of all tracks anyway.
+        if self.lists is not None and n_allowed < len(self.vectors) / _GATHERED_SHARE:
             rows = np.flatnonzero(allowed)
             gathered = self.vectors[rows] @ self.query.vector
-            return lambda most: rows[highest(gathered, most)]
-        return partial(highest, np.where(allowed, self._scores, EXCLUDED))
+            return lambda most: rows[highest(gathered, most, ROUNDING)]
+        scores = np.where(allowed, self._scores, EXCLUDED)
+        return partial(highest, scores, off=self.coarse.off)
 
     def _ordered(
         self, rows: NDArray[np.intp], most: int

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from core.errors import BundleError
+from domains.music.audio.coarse import CoarseVectors
 from domains.music.audio.features import FEATURE_NAMES
 from domains.music.audio.highest import EXCLUDED, highest
 from domains.music.audio.neighbours import TrackIndex
@@ -173,18 +174,46 @@ def test_the_search_finds_what_looking_at_every_track_finds(
 
 
 @settings(deadline=None)
-@given(seed=st.integers(0, 1_000), n=st.integers(0, 3_000), most=st.integers(1, 40))
-def test_the_highest_scores_are_among_those_found(seed: int, n: int, most: int) -> None:
+@given(
+    seed=st.integers(0, 1_000),
+    n=st.integers(0, 3_000),
+    most=st.integers(1, 40),
+    off=st.sampled_from([0.0, 1e-5, 0.02, 0.3]),
+)
+def test_the_highest_scores_are_among_those_found(seed: int, n: int, most: int, off: float) -> None:
     rng = np.random.default_rng(seed)
-    scores = rng.uniform(-1, 1, n).astype(np.float32).round(2)  # many ties
-    scores[rng.random(n) < 0.5] = EXCLUDED
-    rows = highest(scores, most)
+    true = rng.uniform(-1, 1, n).astype(np.float32).round(2)  # many ties
+    scores = true + rng.uniform(-off, off, n).astype(np.float32)
+    excluded = rng.random(n) < 0.5
+    true[excluded] = scores[excluded] = EXCLUDED
+    rows = highest(scores, most, off + 1e-6)
     assert (np.diff(rows) > 0).all()
-    count = min(most, int((scores > EXCLUDED).sum()))
+    count = min(most, int((~excluded).sum()))
     assert len(rows) >= count
-    np.testing.assert_array_equal(
-        np.sort(scores[rows])[::-1][:count], np.sort(scores)[::-1][:count]
-    )
+    assert not excluded[rows].any()
+    np.testing.assert_array_equal(np.sort(true[rows])[::-1][:count], np.sort(true)[::-1][:count])
+
+
+@settings(deadline=None)
+@given(
+    seed=st.integers(0, 1_000),
+    n_tracks=st.integers(1, 300),
+    n_dimensions=st.integers(1, 70),
+    spread=st.integers(0, 6),
+)
+def test_coarse_cosines_are_as_near_as_they_say(
+    seed: int, n_tracks: int, n_dimensions: int, spread: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    # Some axes tell far more than others; some tracks are average in all.
+    vectors = rng.normal(size=(n_tracks, n_dimensions)) ** (2 * spread + 1)
+    vectors[rng.random(n_tracks) < 0.1] = 0
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    asked = unit[rng.integers(n_tracks)].astype(np.float32)
+    coarse = CoarseVectors.of(unit.astype(np.float32))
+    assert coarse.off < 0.04
+    assert np.abs(coarse.products(asked) - unit @ asked).max() <= coarse.off
 
 
 @pytest.fixture(scope="module")
