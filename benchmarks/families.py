@@ -48,6 +48,18 @@ def logits(
     return TreeTrainer(settings, Compute()).fit(train, tune, seed=seed).predict(tune.features)
 
 
+def table_and_blocks(given: argparse.Namespace) -> tuple[ExampleTable, Blocks]:
+    """Replay the log of a `domain`, its `data`, `format` and `seed`; cut before the test block."""
+    domain = domain_named(given.domain)
+    log = read_log(domain.readers, given.data, given.format)
+    state = State(domain.schema, log.label_rule.horizon_s, domain.tie_rule)
+    recipe = domain.recipe
+    table = replay_examples(
+        log, state, base_share=recipe.base_share, test_start=recipe.test_start, seed=given.seed
+    )
+    return table, cut_blocks(table, recipe.test_start, recipe)
+
+
 def main() -> None:
     """Replay once, fit once a family, print a line each."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -57,14 +69,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--learning-rate", type=float, default=0.1, help="coarse, to be quick")
     given = parser.parse_args()
-    domain = domain_named(given.domain)
-    log = read_log(domain.readers, given.data, given.format)
-    state = State(domain.schema, log.label_rule.horizon_s, domain.tie_rule)
-    recipe = domain.recipe
-    table = replay_examples(
-        log, state, base_share=recipe.base_share, test_start=recipe.test_start, seed=given.seed
-    )
-    blocks = cut_blocks(table, recipe.test_start, recipe)
+    table, blocks = table_and_blocks(given)
     settings = TreeSettings(learning_rate=given.learning_rate)
     labels, users = table.labels[blocks.tune], table.user[blocks.tune]
     print(f"{blocks.train.sum():,} rows fitted, {len(labels):,} rows of the tune block")

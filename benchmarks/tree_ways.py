@@ -29,17 +29,13 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 
+from benchmarks.families import table_and_blocks
 from core.evaluation import auc, bootstrap_auc, calibration_error, interval, paired_auc_interval
-from core.examples import replay_examples
 from core.models import Compute, TreeSettings, TreeTrainer
 from core.models.base import Examples
 from core.models.net_training import log_loss
 from core.models.tree_inputs import TreeColumns, shown_categories
-from core.readers import read_log
 from core.stack import fit_stack
-from core.state.state import State
-from core.training import cut_blocks
-from domains import domain_named
 
 Logits = NDArray[np.float64]
 RATE = 0.1
@@ -188,14 +184,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--only", nargs="*", choices=list(WAYS), help="the first always runs")
     given = parser.parse_args(arguments)
-    domain, compute = domain_named(given.domain), Compute(threads=given.threads)
-    log = read_log(domain.readers, given.data, given.format)
-    state = State(domain.schema, log.label_rule.horizon_s, domain.tie_rule)
-    recipe = domain.recipe
-    table = replay_examples(
-        log, state, base_share=recipe.base_share, test_start=recipe.test_start, seed=given.seed
-    )
-    blocks = cut_blocks(table, recipe.test_start, recipe)
+    compute = Compute(threads=given.threads)
+    table, blocks = table_and_blocks(given)
     train, tune, before, stack = (
         Block(table.take(rows), table.user[rows])
         for rows in (blocks.train, blocks.tune, blocks.before_stack, blocks.stack)
