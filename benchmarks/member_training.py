@@ -8,7 +8,7 @@ import time
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.member_columns import wide_columns, wide_examples
-from core.models import RECIPES, Compute
+from core.models import RECIPES, TRAINERS, Compute
 
 
 def main() -> None:
@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--recipe", choices=sorted(RECIPES), default="standard")
     parser.add_argument("--rows", type=int, default=300_000)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--members", nargs="*", default=["jenn", "felu", "lightgbm"])
+    parser.add_argument("--members", nargs="*", default=[*TRAINERS])
     parser.add_argument("--iterations", type=int, help="run exactly so many, without a tune block")
     arguments = parser.parse_args()
     columns = wide_columns()

@@ -13,7 +13,7 @@ from dataclasses import replace
 import torch
 
 from benchmarks.member_columns import wide_columns, wide_examples
-from core.models import RECIPES, Compute, Model
+from core.models import RECIPES, Compute, Model, NetTrainer
 from core.state.columns import FeatureBatch
 from core.testing import request_batch
 
@@ -35,7 +35,7 @@ def main() -> None:
     columns = wide_columns()
     train = wide_examples(columns, 20_000, seed=1)
     for name, trainer in RECIPES[arguments.recipe](Compute(threads=1)).items():
-        rounds = arguments.trees if name == "lightgbm" else 1
+        rounds = 1 if isinstance(trainer, NetTrainer) else arguments.trees
         model = trainer.fit(train, None, seed=0, iterations=rounds)
         for n_candidates in arguments.candidates:
             split = request_batch(columns, n_candidates, seed=0)

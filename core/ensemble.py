@@ -31,10 +31,15 @@ class Profile(StrEnum):
 
 
 PROFILES: Mapping[Profile, tuple[str, ...]] = {
+    Profile.FULL: ("jenn", "felu", "lightgbm", "symmetric"),
+    Profile.LIGHT: ("felu", "symmetric"),
+}
+"""The members of each profile that judge events, in the order of its stack."""
+LIST_PROFILES: Mapping[Profile, tuple[str, ...]] = {
     Profile.FULL: ("jenn", "felu", "lightgbm"),
     Profile.LIGHT: ("felu", "lightgbm"),
 }
-"""The members of each profile, in the order of its stack."""
+"""The members of each profile that rank lists: LightGBM alone learns the order of candidates."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,8 @@ def fit_stacks(members: Mapping[str, Model], examples: Examples) -> dict[Profile
 
     Rows that are candidates of lists get stacks that order lists.
     """
-    profiles = {p: names for p, names in PROFILES.items() if set(names) <= set(members)}
+    known = PROFILES if examples.lists is None else LIST_PROFILES
+    profiles = {p: names for p, names in known.items() if set(names) <= set(members)}
     needed = [name for name in members if any(name in names for names in profiles.values())]
     logits = _member_logits(members, needed, examples.features)
     stacks = {}

@@ -1,4 +1,4 @@
-"""The members of the ensemble: JENN, F-ELU-Net and LightGBM."""
+"""The members of the ensemble: JENN, F-ELU-Net, LightGBM and CatBoost's symmetric trees."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from core.models.felu import FeluNet
 from core.models.jenn import JennNet
 from core.models.net_member import NetModel, NetTrainer
 from core.models.settings import Compute, NetSettings
+from core.models.symmetric_member import SymmetricModel, SymmetricSettings, SymmetricTrainer
 from core.models.tree_member import TreeModel, TreeSettings, TreeTrainer
 
 
@@ -19,6 +20,7 @@ def standard_trainers(compute: Compute) -> Trainers:
         "jenn": NetTrainer(JennNet, NetSettings(batch_norm=False), compute),
         "felu": NetTrainer(FeluNet, NetSettings(batch_norm=True), compute),
         "lightgbm": TreeTrainer(TreeSettings(), compute),
+        "symmetric": SymmetricTrainer(SymmetricSettings(), compute),
     }
 
 
@@ -40,10 +42,12 @@ def quick_trainers(compute: Compute) -> Trainers:
         max_categories=63,
         random_thresholds=False,
     )
+    symmetric = SymmetricSettings(max_rounds=200, patience=15, learning_rate=0.1, bins=63)
     return {
         "jenn": NetTrainer(JennNet, jenn, compute),
         "felu": NetTrainer(FeluNet, felu, compute),
         "lightgbm": TreeTrainer(trees, compute),
+        "symmetric": SymmetricTrainer(symmetric, compute),
     }
 
 
@@ -68,20 +72,26 @@ def tiny_trainers(compute: Compute) -> Trainers:
         max_categories=31,
         random_thresholds=False,
     )
+    symmetric = SymmetricSettings(max_rounds=20, patience=3, learning_rate=0.3, depth=3, bins=31)
     return {
         "jenn": NetTrainer(JennNet, jenn, compute),
         "felu": NetTrainer(FeluNet, felu, compute),
         "lightgbm": TreeTrainer(trees, compute),
+        "symmetric": SymmetricTrainer(symmetric, compute),
     }
 
 
 def for_lists(trainers: Trainers) -> Trainers:
-    """The same members for lists: trees learn the order of candidates, nets how likely each is."""
+    """The members that rank lists: LightGBM learns their order, nets how likely each candidate is.
+
+    Symmetric trees order no better than by log-loss and take long about it (docs/experiments.md).
+    """
     return {
         name: replace(trainer, settings=trainer.settings.for_lists())
         if isinstance(trainer, TreeTrainer)
         else trainer
         for name, trainer in trainers.items()
+        if not isinstance(trainer, SymmetricTrainer)
     }
 
 
@@ -105,6 +115,9 @@ __all__ = [
     "NetSettings",
     "NetTrainer",
     "Progress",
+    "SymmetricModel",
+    "SymmetricSettings",
+    "SymmetricTrainer",
     "Trainer",
     "Trainers",
     "TreeModel",

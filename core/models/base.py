@@ -43,7 +43,7 @@ class Model(Protocol):
 
     @property
     def name(self) -> str:
-        """The member's name, as in the registry: `jenn`, `felu`, `lightgbm`."""
+        """The member's name, as in the registry: `jenn`, `felu`, `lightgbm`, `symmetric`."""
         ...
 
     def predict(self, batch: FeatureBatch) -> NDArray[np.float64]:

@@ -1,9 +1,9 @@
-"""From feature columns to the one matrix that trees take in, a few rows at a time."""
+"""What all trees share: which columns they see, the matrix they take in, how many are enough."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import lightgbm
 import numpy as np
@@ -48,19 +48,30 @@ class TreeColumns:
         self.categorical = list(range(n_numbers, n_numbers + len(chosen)))
 
     def matrix(
-        self, batch: FeatureBatch, dtype: type[np.float32] | type[np.float64]
+        self,
+        batch: FeatureBatch,
+        dtype: type[np.float32] | type[np.float64],
+        order: Literal["C", "F"] = "C",
     ) -> NDArray[Any]:
-        """Rows (n, len(names)); codes outside their vocabulary are unknown (0)."""
+        """Rows (n, len(names)), in memory one by one or, by `order`, column by column.
+
+        Codes outside their vocabulary are unknown (0).
+        """
         n_numbers = len(self._numbers)
-        matrix = np.empty((len(batch), len(self.names)), dtype)
+        matrix = np.empty((len(batch), len(self.names)), dtype, order)
         matrix[:, :n_numbers] = batch.numbers[:, self._numbers]
         codes = batch.codes[:, self._codes]
         matrix[:, n_numbers:] = np.where((codes < 0) | (codes >= self._cardinalities), 0, codes)
         return matrix
 
 
+def fewest_rounds(losses: Sequence[float], tolerance: float) -> int:
+    """The first round whose loss is within `tolerance` of the best of all."""
+    return 1 + int(np.argmax(np.asarray(losses) <= min(losses) + tolerance))
+
+
 class MaskedRows(lightgbm.Sequence):
-    """Rows for LightGBM's binning, read piece by piece: the log is never copied whole.
+    """Rows to fit trees on, read piece by piece: LightGBM bins them without a copy of the log.
 
     A share of them, drawn once from the seed, has lost its context.
     """
@@ -87,3 +98,12 @@ class MaskedRows(lightgbm.Sequence):
         matrix: NDArray[np.float64] = self._layout.matrix(piece, np.float64)
         release(read.numbers, read.codes)
         return matrix if chosen is rows else matrix[0]
+
+    def dense(self) -> NDArray[np.float32]:
+        """All rows (n, columns), column by column in memory, for libraries that want them whole."""
+        n_rows = len(self)
+        matrix = np.empty((n_rows, len(self._layout.names)), np.float32, order="F")
+        for begin in range(0, n_rows, self.batch_size):
+            piece = slice(begin, min(begin + self.batch_size, n_rows))
+            matrix[piece] = self[piece]
+        return matrix

@@ -19,7 +19,7 @@ from core.mapped import pieces
 from core.models.base import LIST_DEPTH, Contributions, Examples, Progress, check_blocks
 from core.models.member_files import read_description, write_description
 from core.models.settings import Compute
-from core.models.tree_inputs import MaskedRows, TreeColumns, shown_categories
+from core.models.tree_inputs import MaskedRows, TreeColumns, fewest_rounds, shown_categories
 from core.state.columns import Columns, FeatureBatch
 
 PREDICT_ROWS = 65_536
@@ -244,7 +244,7 @@ class TreeTrainer:
         )  # fmt: skip
         kept = rounds
         if stops_early:
-            kept = _fewest_rounds(losses["tune"]["binary_logloss"], settings.loss_tolerance)
+            kept = fewest_rounds(losses["tune"]["binary_logloss"], settings.loss_tolerance)
         trees = booster.model_to_string(num_iteration=kept)
         if progress is not None:
             progress("lightgbm: done", 1.0)
@@ -285,11 +285,6 @@ def _list_sizes(examples: Examples, settings: TreeSettings) -> NDArray[np.intp] 
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _fewest_rounds(losses: list[float], tolerance: float) -> int:
-    """The first round whose loss is within `tolerance` of the best."""
-    return 1 + int(np.argmax(np.asarray(losses) <= min(losses) + tolerance))
 
 
 def _reporter(progress: Progress, rounds: int) -> Callable[[CallbackEnv], None]:

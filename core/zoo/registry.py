@@ -41,7 +41,12 @@ BOOSTED: Mapping[str, tuple[str, Callable[[ZooSettings, Compute], ZooTrainer]]] 
     "xgboost": ("XGBoost", XGBoostTrainer),
     "catboost": ("CatBoost", CatBoostTrainer),
 }
-MEMBERS = {"lightgbm": "LightGBM alone", "jenn": "JENN alone", "felu": "F-ELU-Net alone"}
+MEMBERS = {
+    "lightgbm": "LightGBM alone",
+    "symmetric": "symmetric trees alone",
+    "jenn": "JENN alone",
+    "felu": "F-ELU-Net alone",
+}
 NETS = {
     "deepfm": ("DeepFM", DeepFm),
     "wide_deep": ("Wide & Deep", WideDeep),

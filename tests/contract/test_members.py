@@ -10,7 +10,15 @@ import pytest
 
 from core.errors import BundleError, NotEnoughDataError
 from core.mapped import is_mapped
-from core.models import TRAINERS, Examples, Model, NetTrainer, Trainer, TreeTrainer
+from core.models import (
+    TRAINERS,
+    Examples,
+    Model,
+    NetTrainer,
+    SymmetricTrainer,
+    Trainer,
+    TreeTrainer,
+)
 from core.models.base import Branched, Contributing
 from core.scratch import Scratch, copy_rows
 from core.state.columns import Columns, FeatureBatch
@@ -27,6 +35,9 @@ def tiny(trainer: Trainer) -> Trainer:
             trainer.settings, width=8, embedding=4, max_epochs=3, epoch_steps=8, object_cache=64
         )
         return replace(trainer, settings=settings, compute=replace(trainer.compute, threads=1))
+    if isinstance(trainer, SymmetricTrainer):
+        symmetric = replace(trainer.settings, max_rounds=20, depth=3)
+        return replace(trainer, settings=symmetric, compute=replace(trainer.compute, threads=1))
     assert isinstance(trainer, TreeTrainer)
     trees = replace(trainer.settings, max_rounds=20, leaves=7)
     return replace(trainer, settings=trees, compute=replace(trainer.compute, threads=1))

@@ -234,9 +234,24 @@ def test_a_profile_without_a_stack_cannot_be_asked() -> None:
 def test_only_profiles_whose_members_are_there_get_a_stack() -> None:
     batch = random_batch(COLUMNS, 300, seed=0)
     examples = with_labels(batch, number(batch, "user_1"), seed=0)
-    light = {name: MEMBERS[name] for name in ("felu", "lightgbm")}
+    members = {**MEMBERS, "symmetric": Echo("symmetric", 3)}
+    light = {name: members[name] for name in ("felu", "symmetric")}
     assert list(fit_stacks(light, examples)) == [Profile.LIGHT]
-    assert list(fit_stacks(MEMBERS, examples)) == [Profile.FULL, Profile.LIGHT]
+    assert list(fit_stacks(members, examples)) == [Profile.FULL, Profile.LIGHT]
+
+
+def test_members_that_rank_lists_are_not_all_that_judge_events() -> None:
+    batch = random_batch(COLUMNS, 300, seed=0)
+    events = with_labels(batch, number(batch, "user_1"), seed=0)
+    lists = replace(events, lists=np.repeat(np.arange(15), 20))
+    members = {**MEMBERS, "symmetric": Echo("symmetric", 3)}
+    for examples, full, light in (
+        (events, ("jenn", "felu", "lightgbm", "symmetric"), ("felu", "symmetric")),
+        (lists, ("jenn", "felu", "lightgbm"), ("felu", "lightgbm")),
+    ):
+        stacks = fit_stacks(members, examples)
+        assert stacks[Profile.FULL].member_names == full
+        assert stacks[Profile.LIGHT].member_names == light
 
 
 def tiny_trainers() -> Trainers:

@@ -28,7 +28,7 @@ def test_scores_are_probabilities_in_the_order_asked(
     answer = engine.score(request, now_s)
     assert answer.object_ids == tuple(request.object_ids)
     assert answer.missing_ids == ()
-    assert set(answer.member_probabilities) == {"jenn", "felu", "lightgbm"}
+    assert set(answer.member_probabilities) == {"jenn", "felu", "lightgbm", "symmetric"}
     for values in (answer.probabilities, *answer.member_probabilities.values()):
         assert values.shape == (10,)
         assert ((values > 0) & (values < 1)).all()
@@ -40,7 +40,7 @@ def test_the_light_profile_has_its_own_members(
     engine: DomainEngine, log: EventLog, now_s: float
 ) -> None:
     answer = engine.score(replace(asked(log), profile="light"), now_s)
-    assert set(answer.member_probabilities) == {"felu", "lightgbm"}
+    assert set(answer.member_probabilities) == {"felu", "symmetric"}
 
 
 def test_an_object_that_only_content_tells_of_is_known(

@@ -13,7 +13,11 @@ from encore_client import AdminClient, EncoreClient, Explanation, Profile, Score
 from server.testing import RunningServer
 from server.testing.bundles import TinyBundle
 
-MEMBERS = {Profile.FULL: ["jenn", "felu", "lightgbm"], Profile.LIGHT: ["felu", "lightgbm"]}
+MEMBERS = {
+    Profile.FULL: ["jenn", "felu", "lightgbm", "symmetric"],
+    Profile.LIGHT: ["felu", "symmetric"],
+}
+TREES = ("lightgbm", "symmetric")
 
 
 def chance(logit: float) -> float:
@@ -27,12 +31,13 @@ def assert_adds_up(told: Explanation, probability: float) -> None:
     assert told.intercept + added == pytest.approx(told.logit, abs=1e-6)
     for member in told.members:
         assert member.contribution == pytest.approx(member.weight * member.logit, abs=1e-9)
-    trees = told.members[-1]
-    assert trees.features is not None
-    families = math.fsum(trees.features.families.values())
-    named = math.fsum(feature.contribution for feature in trees.features.features)
-    assert trees.features.base + families == pytest.approx(trees.logit, abs=1e-6)
-    assert trees.features.base + named + trees.features.rest == pytest.approx(trees.logit, abs=1e-6)
+    for trees in (member for member in told.members if member.member in TREES):
+        parts = trees.features
+        assert parts is not None
+        families = math.fsum(parts.families.values())
+        named = math.fsum(feature.contribution for feature in parts.features)
+        assert parts.base + families == pytest.approx(trees.logit, abs=1e-6)
+        assert parts.base + named + parts.rest == pytest.approx(trees.logit, abs=1e-6)
 
 
 def assert_all_add_up(scored: ScoredObjects) -> None:
@@ -50,7 +55,7 @@ def test_every_probability_is_explained_by_the_members_of_its_profile(
     for told in scored.explanations:
         assert [member.member for member in told.members] == MEMBERS[profile]
         assert [member.features is None for member in told.members] == [
-            name != "lightgbm" for name in MEMBERS[profile]
+            name not in TREES for name in MEMBERS[profile]
         ]
 
 

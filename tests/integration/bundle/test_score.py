@@ -13,7 +13,7 @@ from encore_client import EncoreClient, InvalidRequestError, Profile, User
 from server.testing import RunningServer, bad_fields, reason, refused
 from server.testing.bundles import TinyBundle
 
-MEMBERS = {"jenn", "felu", "lightgbm"}
+MEMBERS = {"jenn", "felu", "lightgbm", "symmetric"}
 
 
 def test_every_object_gets_a_probability_and_unknown_ones_are_named(
@@ -50,8 +50,8 @@ def test_profiles_use_their_members_and_stacks(
 
     full, light = score(Profile.FULL), score(Profile.LIGHT)
     assert full.keys() == {"", *MEMBERS}
-    assert light.keys() == {"", *MEMBERS - {"jenn"}}
-    for member in ("felu", "lightgbm"):
+    assert light.keys() == {"", "felu", "symmetric"}
+    for member in ("felu", "symmetric"):
         assert light[member] == pytest.approx(full[member], rel=1e-6)
     assert light[""] != full[""]
     assert score(Profile.UNSPECIFIED)[""] == pytest.approx(full[""], rel=1e-6)

@@ -9,7 +9,16 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from core.models import TRAINERS, Compute, Examples, Model, NetTrainer, Trainer, TreeTrainer
+from core.models import (
+    TRAINERS,
+    Compute,
+    Examples,
+    Model,
+    NetTrainer,
+    SymmetricTrainer,
+    Trainer,
+    TreeTrainer,
+)
 from core.state.columns import FeatureBatch
 from core.testing import code, number, random_batch, synthetic_columns, with_labels
 
@@ -24,6 +33,11 @@ def small(name: str) -> Trainer:
             trainer.settings, width=16, embedding=6, learning_rate=4e-3, max_epochs=6, dropout=0.2
         )
         return replace(trainer, settings=settings, compute=Compute(threads=1))
+    if isinstance(trainer, SymmetricTrainer):
+        symmetric = replace(
+            trainer.settings, max_rounds=300, learning_rate=0.1, feature_share=0.7, l2=3.0
+        )
+        return replace(trainer, settings=symmetric, compute=Compute(threads=1))
     assert isinstance(trainer, TreeTrainer)
     return replace(
         trainer,
@@ -118,3 +132,4 @@ def test_only_jenn_knows_objects_by_their_id() -> None:
     assert areas["jenn"] > 0.85
     assert areas["felu"] < 0.6
     assert areas["lightgbm"] < 0.6
+    assert areas["symmetric"] < 0.6

@@ -9,8 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.models import Compute, Examples, TreeSettings, TreeTrainer
-from core.models.tree_inputs import MaskedRows, TreeColumns, shown_categories
-from core.models.tree_member import _fewest_rounds
+from core.models.tree_inputs import MaskedRows, TreeColumns, fewest_rounds, shown_categories
 from core.state.columns import FeatureBatch
 from core.testing import number, random_batch, synthetic_columns, with_labels
 
@@ -97,9 +96,9 @@ def test_a_share_of_the_training_rows_has_lost_its_context() -> None:
 
 def test_trees_that_hardly_add_quality_are_dropped() -> None:
     losses = [0.69, 0.60, 0.5502, 0.5501, 0.5500, 0.5510]
-    assert _fewest_rounds(losses, tolerance=0.0) == 5
-    assert _fewest_rounds(losses, tolerance=1.5e-4) == 4
-    assert _fewest_rounds(losses, tolerance=1.0) == 1
+    assert fewest_rounds(losses, tolerance=0.0) == 5
+    assert fewest_rounds(losses, tolerance=1.5e-4) == 4
+    assert fewest_rounds(losses, tolerance=1.0) == 1
 
 
 def candidates(n_lists: int, seed: int, *, size: int = 20) -> Examples:

@@ -288,7 +288,7 @@ def test_an_evaluation_scores_all_of_the_test_block_and_measures_what_is_known(k
         )
         assert figures.rows == known.sum()
         assert figures.roc_auc == auc(table.labels[test][known], probabilities[known])
-    assert set(evaluation.members) == {"jenn", "felu", "lightgbm"}
+    assert set(evaluation.members) == set(TRAINERS)
     assert evaluation.masked.keys() == evaluation.ensembles.keys()
 
 
@@ -349,8 +349,7 @@ def test_progress_names_the_stage_and_the_member_once_each() -> None:
         progress=lambda what, done: seen.append((what, done)),
     )
     stages = list(dict.fromkeys(what for what, _ in seen))
-    members = ("jenn", "felu", "lightgbm")
-    assert stages == [f"{stage}: {m}" for stage in ("choose", "stack", "refit") for m in members]
+    assert stages == [f"{stage}: {m}" for stage in ("choose", "stack", "refit") for m in TRAINERS]
     for stage in stages:
         fractions = [done for what, done in seen if what == stage]
         assert fractions == sorted(fractions)

@@ -28,9 +28,9 @@ class _ProfileEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Profile.Value
     PROFILE_UNSPECIFIED: _Profile.ValueType  # 0
     """The server's default: the full ensemble."""
     PROFILE_FULL: _Profile.ValueType  # 1
-    """JENN, F-ELU-Net and LightGBM with their stack."""
+    """All members with their stack."""
     PROFILE_LIGHT: _Profile.ValueType  # 2
-    """F-ELU-Net and LightGBM with a stack of their own: less latency."""
+    """F-ELU-Net and trees with a stack of their own, symmetric ones in Score: less latency."""
 
 class Profile(_Profile, metaclass=_ProfileEnumTypeWrapper):
     """Which members answer."""
@@ -38,9 +38,9 @@ class Profile(_Profile, metaclass=_ProfileEnumTypeWrapper):
 PROFILE_UNSPECIFIED: Profile.ValueType  # 0
 """The server's default: the full ensemble."""
 PROFILE_FULL: Profile.ValueType  # 1
-"""JENN, F-ELU-Net and LightGBM with their stack."""
+"""All members with their stack."""
 PROFILE_LIGHT: Profile.ValueType  # 2
-"""F-ELU-Net and LightGBM with a stack of their own: less latency."""
+"""F-ELU-Net and trees with a stack of their own, symmetric ones in Score: less latency."""
 Global___Profile: _TypeAlias = Profile  # noqa: Y015
 
 class _Outcome:

@@ -278,7 +278,7 @@ class MemberScores(_message.Message):
     MEMBER_FIELD_NUMBER: _builtins.int
     PROBABILITIES_FIELD_NUMBER: _builtins.int
     member: _builtins.str
-    """Name of the member: "jenn", "felu" or "lightgbm"."""
+    """Name of the member: "jenn", "felu", "lightgbm" or "symmetric"."""
     @_builtins.property
     def probabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """Its probability for the object at the same position."""
