@@ -42,6 +42,7 @@ from server.cli.tables import show_genre_bench
 app = typer.Typer(
     help="Compare: every ordinary model on the ensemble's rows, and what leaks would fake.",
     no_args_is_help=True,
+    add_completion=False,
 )
 
 Out = Annotated[Path, typer.Option("--out", help="Directory of the results; made when absent.")]

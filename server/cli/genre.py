@@ -17,7 +17,11 @@ from server.cli.options import AsJson
 from server.cli.output import one_step, print_json, progress_bars
 from server.cli.tables import show_library_update
 
-app = typer.Typer(help="Audio of your own: listen to it once, use it often.", no_args_is_help=True)
+app = typer.Typer(
+    help="Audio of your own: listen to it once, use it often.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("previews")(previews)
