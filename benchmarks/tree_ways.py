@@ -22,7 +22,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import catboost
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +30,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from benchmarks.families import table_and_blocks
 from core.evaluation import auc, bootstrap_auc, calibration_error, interval, paired_auc_interval
-from core.models import Compute, TreeSettings, TreeTrainer
+from core.models import Compute, SymmetricSettings, SymmetricTrainer, TreeSettings, TreeTrainer
 from core.models.base import Examples
 from core.models.net_training import log_loss
 from core.models.tree_inputs import TreeColumns, shown_categories
@@ -108,22 +107,9 @@ def linear(train: Block, tune: Block, seed: int, compute: Compute) -> Logits:
 
 def symmetric(train: Block, tune: Block, seed: int, compute: Compute, *, depth: int) -> Logits:
     """CatBoost's symmetric trees by log-loss: one split for all nodes of a level."""
-    matrix, layout = _matrix(train.examples)
-    judged = layout.matrix(tune.examples.features, np.float32)
-    model = catboost.CatBoostClassifier(
-        iterations=1500,
-        depth=depth,
-        learning_rate=RATE,
-        l2_leaf_reg=30.0,
-        rsm=0.4,
-        random_seed=seed,
-        thread_count=compute.threads or -1,
-        early_stopping_rounds=60,
-        verbose=False,
-        allow_writing_files=False,
-    )
-    model.fit(matrix, train.labels, eval_set=(judged, tune.labels))
-    return np.asarray(model.predict(judged, prediction_type="RawFormulaVal"), np.float64)
+    settings = SymmetricSettings(learning_rate=RATE, depth=depth)
+    model = SymmetricTrainer(settings, compute).fit(train.examples, tune.examples, seed=seed)
+    return model.predict(tune.examples.features)
 
 
 WAYS: dict[str, Way] = {
