@@ -32,7 +32,7 @@ class Profile(StrEnum):
 
 PROFILES: Mapping[Profile, tuple[str, ...]] = {
     Profile.FULL: ("jenn", "felu", "lightgbm", "symmetric"),
-    Profile.LIGHT: ("felu", "symmetric"),
+    Profile.LIGHT: ("symmetric",),
 }
 """The members of each profile that judge events, in the order of its stack."""
 LIST_PROFILES: Mapping[Profile, tuple[str, ...]] = {

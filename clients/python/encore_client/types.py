@@ -18,7 +18,7 @@ class Profile(StrEnum):
     FULL = "full"
     """Every member."""
     LIGHT = "light"
-    """F-ELU-Net and trees, symmetric ones in Score: less latency."""
+    """In Score symmetric trees alone, in lists F-ELU-Net and LightGBM: less latency."""
 
 
 class Novelty(StrEnum):

@@ -40,7 +40,7 @@ def test_the_light_profile_has_its_own_members(
     engine: DomainEngine, log: EventLog, now_s: float
 ) -> None:
     answer = engine.score(replace(asked(log), profile="light"), now_s)
-    assert set(answer.member_probabilities) == {"felu", "symmetric"}
+    assert set(answer.member_probabilities) == {"symmetric"}
 
 
 def test_an_object_that_only_content_tells_of_is_known(

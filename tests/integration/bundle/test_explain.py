@@ -15,7 +15,7 @@ from server.testing.bundles import TinyBundle
 
 MEMBERS = {
     Profile.FULL: ["jenn", "felu", "lightgbm", "symmetric"],
-    Profile.LIGHT: ["felu", "symmetric"],
+    Profile.LIGHT: ["symmetric"],
 }
 TREES = ("lightgbm", "symmetric")
 

@@ -30,7 +30,9 @@ class _ProfileEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Profile.Value
     PROFILE_FULL: _Profile.ValueType  # 1
     """All members with their stack."""
     PROFILE_LIGHT: _Profile.ValueType  # 2
-    """F-ELU-Net and trees with a stack of their own, symmetric ones in Score: less latency."""
+    """Fewer members with a stack of their own, for less latency: in Score symmetric trees alone, in
+    lists F-ELU-Net and LightGBM.
+    """
 
 class Profile(_Profile, metaclass=_ProfileEnumTypeWrapper):
     """Which members answer."""
@@ -40,7 +42,9 @@ PROFILE_UNSPECIFIED: Profile.ValueType  # 0
 PROFILE_FULL: Profile.ValueType  # 1
 """All members with their stack."""
 PROFILE_LIGHT: Profile.ValueType  # 2
-"""F-ELU-Net and trees with a stack of their own, symmetric ones in Score: less latency."""
+"""Fewer members with a stack of their own, for less latency: in Score symmetric trees alone, in
+lists F-ELU-Net and LightGBM.
+"""
 Global___Profile: _TypeAlias = Profile  # noqa: Y015
 
 class _Outcome:
