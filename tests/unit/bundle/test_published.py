@@ -23,7 +23,7 @@ from core.state.arrays import HEAPED
 from core.testing_domain import ONE_THREAD, SMALL_DOMAIN, publish_small, small_log
 
 Published = tuple[Path, EventLog, Evaluated]
-KINDS_OF_FILE = {".npy", ".json", ".safetensors", ".txt"}
+KINDS_OF_FILE = {".cbm", ".npy", ".json", ".safetensors", ".txt"}
 
 
 @pytest.fixture(scope="module")
