@@ -31,7 +31,7 @@ NOTES = (
     "Of the ensemble, tune AUC is that of the mean of its members' logits (its stack is fitted on "
     "a block after tune); its seconds are those of all three fits of its members, its peak that "
     "of the one process that fitted both profiles.",
-    "Inputs: LightGBM and the nets take the columns of the state. The other classical models take "
+    "Inputs: members and nets take the columns of the state. The other classical models take "
     "numbers, one column a code where a field shows few codes, else the logarithm of the code's "
     "share; standardised, unknown numbers at the mean, but as unknown for HistGradientBoosting, "
     "XGBoost and CatBoost, which also takes categories as such. SVM margins become probabilities "
