@@ -7,7 +7,6 @@ features", 2018). It errs elsewhere than LightGBM's trees do, too (docs/experime
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,8 +20,8 @@ from numpy.typing import NDArray
 from core.errors import BundleError
 from core.mapped import pieces
 from core.models.base import Contributions, Examples, Progress, check_blocks
-from core.models.member_files import read_description, write_description
 from core.models.settings import Compute
+from core.models.tree_files import read_trees, write_trees
 from core.models.tree_inputs import MaskedRows, TreeColumns, fewest_rounds, shown_categories
 from core.state.columns import Columns, FeatureBatch
 
@@ -32,7 +31,6 @@ SERVING_ROWS = 4096
 """Batches up to this size are scored on one thread: starting more costs more than they save."""
 
 _TREES = "trees.cbm"
-_DESCRIPTION = "trees.json"
 
 
 @dataclass(frozen=True)
@@ -139,14 +137,15 @@ class SymmetricModel:
 
     def save(self, directory: Path) -> None:
         """Write CatBoost's own format and the description."""
-        (directory / _TREES).write_bytes(self._trees)
-        content = {
-            "member": self.name,
-            "settings": asdict(self._settings),
-            "categories": list(self._categories),
-            "trees_sha256": hashlib.sha256(self._trees).hexdigest(),
-        }
-        write_description(directory / _DESCRIPTION, self._columns, content)
+        write_trees(
+            directory,
+            _TREES,
+            self._trees,
+            self._columns,
+            member=self.name,
+            categories=self._categories,
+            settings=asdict(self._settings),
+        )
 
 
 @dataclass(frozen=True)
@@ -202,15 +201,9 @@ class SymmetricTrainer:
 
     def load(self, directory: Path, columns: Columns) -> SymmetricModel:
         """Read what `save` wrote."""
-        content = read_description(directory / _DESCRIPTION, columns)
         try:
-            if content["member"] != self.name:
-                raise BundleError(f"{directory.name} holds {content['member']}, not {self.name}")
-            settings = SymmetricSettings(**content["settings"])
-            trees = (directory / _TREES).read_bytes()
-            if hashlib.sha256(trees).hexdigest() != content["trees_sha256"]:
-                raise BundleError(f"{_TREES} is damaged: publish the bundle anew")
-            categories = tuple(str(name) for name in content["categories"])
+            trees, categories, kept = read_trees(directory, _TREES, columns, member=self.name)
+            settings = SymmetricSettings(**kept)
             return SymmetricModel(trees, columns, categories, settings, self.compute)
         except (OSError, KeyError, TypeError, ValueError, catboost.CatBoostError) as error:
             raise BundleError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -17,8 +16,8 @@ from numpy.typing import NDArray
 from core.errors import BundleError
 from core.mapped import pieces
 from core.models.base import LIST_DEPTH, Contributions, Examples, Progress, check_blocks
-from core.models.member_files import read_description, write_description
 from core.models.settings import Compute
+from core.models.tree_files import read_trees, write_trees
 from core.models.tree_inputs import MaskedRows, TreeColumns, fewest_rounds, shown_categories
 from core.state.columns import Columns, FeatureBatch
 
@@ -32,7 +31,6 @@ _LOG.addHandler(logging.NullHandler())
 lightgbm.register_logger(_LOG, info_method_name="debug", warning_method_name="debug")
 
 _TREES = "trees.txt"
-_DESCRIPTION = "trees.json"
 
 
 @dataclass(frozen=True)
@@ -178,14 +176,15 @@ class TreeModel:
 
     def save(self, directory: Path) -> None:
         """Write LightGBM's own text format and the description."""
-        (directory / _TREES).write_text(self._trees, encoding="utf-8")
-        content = {
-            "member": self.name,
-            "settings": asdict(self._settings),
-            "categories": list(self._categories),
-            "trees_sha256": _sha256(self._trees),
-        }
-        write_description(directory / _DESCRIPTION, self._columns, content)
+        write_trees(
+            directory,
+            _TREES,
+            self._trees.encode(),
+            self._columns,
+            member=self.name,
+            categories=self._categories,
+            settings=asdict(self._settings),
+        )
 
 
 @dataclass(frozen=True)
@@ -257,17 +256,10 @@ class TreeTrainer:
 
     def load(self, directory: Path, columns: Columns) -> TreeModel:
         """Read what `save` wrote."""
-        content = read_description(directory / _DESCRIPTION, columns)
         try:
-            if content["member"] != self.name:
-                raise BundleError(f"{directory.name} holds {content['member']}, not {self.name}")
-            settings = TreeSettings(**content["settings"])
-            trees = (directory / _TREES).read_text(encoding="utf-8")
-            # LightGBM aborts the whole process when it parses a truncated text.
-            if _sha256(trees) != content["trees_sha256"]:
-                raise BundleError(f"{_TREES} is damaged: publish the bundle anew")
-            categories = tuple(str(name) for name in content["categories"])
-            return TreeModel(trees, columns, categories, settings, self.compute)
+            trees, categories, kept = read_trees(directory, _TREES, columns, member=self.name)
+            settings = TreeSettings(**kept)
+            return TreeModel(trees.decode(), columns, categories, settings, self.compute)
         except (OSError, KeyError, TypeError, ValueError, lightgbm.basic.LightGBMError) as error:
             raise BundleError(
                 f"{directory.name} cannot be loaded ({error}): publish the bundle anew"
@@ -281,10 +273,6 @@ def _list_sizes(examples: Examples, settings: TreeSettings) -> NDArray[np.intp] 
     if examples.lists is None:
         raise ValueError("trees that order lists need examples with their lists")
     return np.diff(np.flatnonzero(np.diff(examples.lists, prepend=-1, append=-1)))
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _reporter(progress: Progress, rounds: int) -> Callable[[CallbackEnv], None]:
