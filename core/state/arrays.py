@@ -334,12 +334,17 @@ def _with_pending_room(pending: Pending, extra: int) -> Pending:
     return larger
 
 
+def context_fields(arrays: StateArrays) -> int:
+    """How many fields a context has."""
+    return int(arrays.pending.entries.shape[1]) - P_CONTEXT
+
+
 def with_pair_room(arrays: StateArrays, events: int) -> StateArrays:
     """The arrays with room for the pairs and pending labels that `events` more events can add.
 
     A label that matures adds no pair that its event had not added.
     """
-    contexts = arrays.pending.entries.shape[1] - P_CONTEXT
+    contexts = context_fields(arrays)
     per_user = arrays.objects.values.shape[1] + contexts
     return arrays._replace(
         pending=_with_pending_room(arrays.pending, events),

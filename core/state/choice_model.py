@@ -19,7 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+
+from core.state.products import RowMatrix
 
 ROUNDS = 3
 """Turns of each side; more change nothing that shows."""
@@ -86,8 +87,8 @@ class ChoiceModel:
 
 
 def fit_choices(
-    meetings: csr_matrix,
-    facets: Sequence[csr_matrix],
+    meetings: RowMatrix,
+    facets: Sequence[RowMatrix],
     start: Floats,
     strengths: NDArray[np.float64],
 ) -> ChoiceModel:
@@ -105,7 +106,7 @@ def fit_choices(
     if not strengths.any():
         nothing = Posterior(np.zeros((size, size)), np.zeros(size))
         return ChoiceModel(start, facet_means, nothing, nothing)
-    by_object = csr_matrix(meetings.T)
+    by_object = meetings.T
     of_user = np.asarray(meetings.sum(axis=1), np.float64).ravel()
     of_object = np.asarray(meetings.sum(axis=0), np.float64).ravel()
     like_any = np.full(size, TASTE_VARIANCE)
@@ -130,7 +131,7 @@ def fit_choices(
 
 
 def _fit_facets(
-    facets: Sequence[csr_matrix],
+    facets: Sequence[RowMatrix],
     facet_means: Floats,
     evidence: Floats,
     met: NDArray[np.float64],
@@ -144,15 +145,20 @@ def _fit_facets(
     inverse = _inverse(of_objects)
     told = (met[:, None] * of_objects.information).astype(np.float32)
     blur = of_objects.shrinkage(met)
+    blurred = told * blur
     expected = np.zeros_like(evidence)
     for facet in facets:
         expected += np.asarray(facet @ facet_means)
     for facet in facets:
         has_value = np.asarray(facet.sum(axis=0)).ravel() > 0
-        by_value = csr_matrix(facet.T)
+        by_value = facet.T
         others = expected - np.asarray(facet @ facet_means)
-        added = by_value @ ((evidence - told * (others @ inverse)) * blur)
-        weight = by_value @ (told * blur) + np.float32(FACET_PRECISION)
+        left = others @ inverse  # in place from here on: these arrays are what it costs
+        left *= told
+        np.subtract(evidence, left, out=left)
+        left *= blur
+        added = by_value @ left
+        weight = by_value @ blurred + np.float32(FACET_PRECISION)
         means = ((added / weight) @ of_objects.basis.T).astype(np.float32)
         facet_means[has_value] = means[has_value]
         expected = others + np.asarray(facet @ facet_means)

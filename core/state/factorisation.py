@@ -16,6 +16,7 @@ from scipy.sparse import csr_matrix, diags
 from sklearn.utils.extmath import randomized_svd
 
 from core.state.families.latent import SMOOTHING
+from core.state.products import RowMatrix
 
 MIN_SHRINKAGE = 1e-6
 """Axes that keep less of themselves than this are dropped."""
@@ -52,7 +53,7 @@ def factorise(matrix: csr_matrix, size: int, seed: int) -> Axes:
     by_column = (np.bincount(matrix.indices) + SMOOTHING) ** -0.5
     # One more for popularity, which is left out, and one to tell how strong noise is.
     rank = min(size + 2, *matrix.shape)
-    normalised = (diags(by_row) @ matrix @ diags(by_column)).astype(np.float32)
+    normalised = RowMatrix((diags(by_row) @ matrix @ diags(by_column)).astype(np.float32))
     _, strength, right = randomized_svd(normalised, rank, n_iter=5, random_state=seed)
     noise = strength[-1] if rank == size + 2 else 0.0
     strength, right = strength[1 : size + 1], right[1 : size + 1]

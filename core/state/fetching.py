@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from core.state.arrays import StateArrays
 from core.state.compiling import kernel
+from core.state.families.sequence import previous_object
 from core.state.hashing import PairTable, home, pair_key
 
 _LINE_BYTES = 64
@@ -83,8 +84,11 @@ def fetch_event(
 def fetch_meeting(
     s: StateArrays, user: int, obj: int, context: NDArray[np.int32] | NDArray[np.int64]
 ) -> None:
-    """Ask for what a meeting touches beyond `fetch_event`."""
-    hint(s.users.trail[user])
+    """Ask for what a meeting touches beyond `fetch_event`; the user's trail should be near."""
+    before = previous_object(s.users.trail[user])
+    hint(s.objects.vector[before])
+    hint(s.objects.values[before])
+    hint(s.users.visits[user])
     hint(s.users.recent[user])
     hint(s.users.vector[user])
     hint(s.users.facet_vector[user])
@@ -94,6 +98,7 @@ def fetch_meeting(
     hint(s.users.distinct[user])
     hint(s.objects.vector[obj])
     hint(s.objects.numbers[obj])
+    hint(s.objects.pools[obj])
     hint(s.objects.tags[obj])
     hint(s.values.vector[s.objects.values[obj, s.shape.main_slot[0]]])
     if s.content.vector.shape[1] > 0:

@@ -140,6 +140,14 @@ def stored_pairs(
     return first, second, weights[order]
 
 
+def ordered_pairs(
+    table: PairTable,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Slot, first index and second index of all pairs, in the order of `stored_pairs`."""
+    slots, first, second = _in_order(table.keys, np.flatnonzero(table.keys))
+    return slots, first, second
+
+
 @allocating_kernel()
 def _in_order(
     keys: NDArray[np.uint64], used: NDArray[np.int64]

@@ -10,7 +10,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from core.state.arrays import (
     COUNT,
@@ -32,7 +31,8 @@ from core.state.choice_model import Posterior, fit_choices
 from core.state.factorisation import factorise
 from core.state.families.latent import SMOOTHING
 from core.state.folding import vectors_by_facets
-from core.state.hashing import stored_pairs
+from core.state.hashing import ordered_pairs, stored_pairs
+from core.state.products import RowMatrix
 from core.state.state import State
 
 Floats = NDArray[np.float32]
@@ -57,10 +57,12 @@ def fit_latent(state: State, seed: int) -> None:
 
 def _fit_objects(arrays: StateArrays, seed: int) -> None:
     table, objects, totals = arrays.user_object, arrays.objects, arrays.totals
-    users, columns, met = stored_pairs(table, table.rows[:, UO_COUNT])
+    slots, users, columns = ordered_pairs(table)
+    met = table.rows[slots, UO_COUNT] > 0
     # Only who met and what was met take part: what the state merely knows of, such as entities of
     # later blocks, must not even change the random start.
-    matrix, object_ids = _matrix(users, columns, np.ones_like(met))
+    ones = np.ones(np.count_nonzero(met), np.float32)
+    matrix, object_ids = _matrix(users[met], columns[met], ones)
     facets = _facets(arrays.shape, objects.values[object_ids], len(arrays.values.counts))
     axes = factorise(matrix, LATENT, seed)
     model = fit_choices(matrix, facets, axes.vectors, axes.strengths)
@@ -78,13 +80,13 @@ def _fit_objects(arrays: StateArrays, seed: int) -> None:
     objects.tags[:, IS_BASE] = is_base
     objects.tags[:, VERSION] += 1
     # A like of a frozen object pulls taste as a meeting does, once: so from the start.
-    pulls = (table.rows[:, UO_COUNT] > 0) | (table.rows[:, UO_OPINION] > 0)
-    users, columns, _ = stored_pairs(table, pulls.astype(np.float32))
-    once = np.ones(len(users), np.float32)
+    pulls = met | (table.rows[slots, UO_OPINION] > 0)
+    once = np.ones(np.count_nonzero(pulls), np.float32)
     frozen = np.where(is_base[:, None], objects.vector, np.float32(0.0))
-    arrays.users.anchor[:] = _sums(users, columns, once, frozen, len(arrays.users.anchor))
+    n_users = len(arrays.users.anchor)
+    arrays.users.anchor[:] = _sums(users[pulls], columns[pulls], once, frozen, n_users)
     arrays.users.vector[:] = arrays.users.anchor
-    _fit_recent(arrays)
+    _fit_recent(arrays, users[met], columns[met], table.marks[slots[met], UO_LAST])
 
 
 def _fold(of_objects: Posterior) -> Floats:
@@ -93,14 +95,10 @@ def _fold(of_objects: Posterior) -> Floats:
     return np.asarray((of_objects.basis * shares) @ of_objects.basis.T, np.float32)
 
 
-def _fit_recent(arrays: StateArrays) -> None:
-    """Sum anew what users met lately, as of their latest meetings."""
-    table, users = arrays.user_object, arrays.users
-    last = table.marks[:, UO_LAST].astype(np.float64)
-    before = last.min() - 1.0  # weights of pairs are positive
-    kept = np.where(table.rows[:, UO_COUNT] > 0, last - before, 0.0)
-    who, what, since = stored_pairs(table, kept)
-    elapsed = users.recent_at[who] - (since + before)
+def _fit_recent(arrays: StateArrays, who: Ints, what: Ints, last: NDArray[np.int32]) -> None:
+    """Sum anew what users met lately, as of their latest meetings with each object."""
+    users = arrays.users
+    elapsed = users.recent_at[who] - last.astype(np.float64)
     weights = np.exp2(-np.maximum(elapsed, 0.0) / arrays.shape.taste_half_life[0])
     users.recent[:] = 0.0
     users.recent[:, :LATENT] = _sums(
@@ -135,15 +133,21 @@ def _fit_facets(arrays: StateArrays, seed: int) -> None:
     arrays.users.facet_anchor[:] = sums
 
 
-def _matrix(rows: Ints, columns: Ints, weights: Floats) -> tuple[csr_matrix, Ints]:
+def _matrix(rows: Ints, columns: Ints, weights: Floats) -> tuple[RowMatrix, Ints]:
     """The entries without the empty rows and columns, and which columns have stayed."""
-    _, row = np.unique(rows, return_inverse=True)
-    column_ids, column = np.unique(columns, return_inverse=True)
-    shape = (int(row.max(initial=-1)) + 1, len(column_ids))
-    return csr_matrix((weights, (row, column)), shape), column_ids
+    row_ids, row = _dense(rows)
+    column_ids, column = _dense(columns)
+    return RowMatrix((weights, (row, column)), (len(row_ids), len(column_ids))), column_ids
 
 
-def _facets(shape: Shape, values: NDArray[np.int32], n_values: int) -> list[csr_matrix]:
+def _dense(ids: Ints) -> tuple[Ints, Ints]:
+    """The ids that occur, rising, and the place among them of each; ids are small."""
+    occurs = np.zeros(ids.max(initial=-1) + 1, bool)
+    occurs[ids] = True
+    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[ids]
+
+
+def _facets(shape: Shape, values: NDArray[np.int32], n_values: int) -> list[RowMatrix]:
     """Of each facet, coarse ones first, (objects, values) equal shares of an object's values."""
     facets = []
     for start, stop in pairwise(shape.facet_start):
@@ -151,7 +155,7 @@ def _facets(shape: Shape, values: NDArray[np.int32], n_values: int) -> list[csr_
         present = np.bincount(row, minlength=len(values))
         shares = (1.0 / present[row]).astype(np.float32)
         columns = values[row, start + slot]
-        facets.append(csr_matrix((shares, (row, columns)), (len(values), n_values)))
+        facets.append(RowMatrix((shares, (row, columns)), (len(values), n_values)))
     return sorted(facets, key=lambda facet: len(np.unique(facet.indices)))
 
 
@@ -176,5 +180,5 @@ def _sums(
     n_rows: int,
 ) -> Floats:
     """(n_rows, size) the weighted sum of each row's column vectors."""
-    matrix = csr_matrix((weights, (rows, columns)), (n_rows, len(vectors)))
+    matrix = RowMatrix((weights, (rows, columns)), (n_rows, len(vectors)))
     return np.asarray(matrix @ vectors, np.float32)

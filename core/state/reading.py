@@ -87,8 +87,9 @@ def read_numbers(
     )
     user_rate, evidence = outcome.single_rate(counts, time, half_life, log_rate)
     first[k], first[k + 1] = user_rate, evidence
-    k = latent.read_user(user, s.users, s.totals, s.shape, first, k + 2)
-    k = online.read_user(user, s.users, s.values, s.shape, first, k)
+    taste_column = k + 2
+    k = latent.read_user(user, s.users, s.shape, first, taste_column)
+    effect_column, k = k, k + online.USER_COLUMNS
     k = content.read_user(user, s.content, first, k)
 
     k = affinity.read_request(
@@ -108,7 +109,7 @@ def read_numbers(
         k,
     )
     k = sequence.read_request(trail, context, first, k)
-    k = online.read_request(user, context, s.values, s.user_value, s.shape, first, k)
+    request_effect_column, k = k, k + online.REQUEST_COLUMNS
 
     user_repeat_share = activity.repeat_share(counts[REPEATS], counts[COUNT], 0.0)
 
@@ -189,6 +190,7 @@ def read_numbers(
         s.totals,
         s.shape,
         out,
+        taste_column,
         latent_column,
     )
     k = online.read_candidates(
@@ -203,6 +205,8 @@ def read_numbers(
         s.user_value,
         match_column,
         out,
+        effect_column,
+        request_effect_column,
         k,
     )
     return content.read_candidates(user, objects, before, s.content, out, k)

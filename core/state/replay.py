@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +15,14 @@ from numpy.typing import NDArray
 from core.log import UNKNOWN_LABEL
 from core.state.arrays import CLOCK, P_ROW, with_pair_room
 from core.state.replaying import LogArrays, replay_rows
+from core.state.snapshots import Snapshots, new_snapshots, read_snapshots
 from core.state.state import State
 from core.state.writing import advance
 
-CHUNK = 2_000
-"""Rows between two looks at the capacity of the tables: their features fit a cache."""
+CHUNK = 1_000
+"""Rows between two looks at the capacity of the tables: their snapshots fit a cache."""
+_AHEAD = 2
+"""So many chunks may wait to be read while the next is replayed."""
 
 
 class FeatureSink(Protocol):
@@ -37,6 +44,7 @@ class Replay:
         self.state = state
         self._log = log
         self._next = 0
+        self._none = np.zeros(len(log.time), bool)
         self.labels = np.full(len(log.time), UNKNOWN_LABEL, np.int8)
         state.arrays.pending.entries[:, P_ROW] = -1  # labels of an earlier log are not this one's
 
@@ -65,30 +73,54 @@ class Replay:
         progress: Callable[[float], None] | None = None,
     ) -> NDArray[np.intp]:
         """As `run`, the features going into `sink`; returns the wanted rows."""
-        log = self._log
-        start, stop = self._next, _group_end(log.tie_group, stop)
-        wanted = np.zeros(len(log.time), bool) if wanted is None else wanted
-        cardinalities = self.state.columns.cardinalities
-        while self._next < stop:
-            end = min(_group_end(log.tie_group, self._next + CHUNK), stop)
-            self.state.arrays = with_pair_room(self.state.arrays, end - self._next)
-            numbers, codes = sink.room(int(np.count_nonzero(wanted[self._next : end])))
-            written = replay_rows(
-                self.state.arrays,
-                log,
-                self._next,
-                end,
-                wanted,
-                cardinalities,
-                numbers,
-                codes,
-                self.labels,
-            )
-            sink.keep(written)
-            self._next = end
-            if progress is not None:
-                progress((end - start) / max(stop - start, 1))
+        start, stop = self._next, _group_end(self._log.tie_group, stop)
+        wanted = self._none if wanted is None else wanted
+        with _Reader(self.state, sink) as reader:
+            while self._next < stop:
+                end = self._chunk_end(stop)
+                self.state.arrays = with_pair_room(self.state.arrays, end - self._next)
+                if np.count_nonzero(wanted[self._next : end]) <= CHUNK:
+                    self._step(reader, self._next, end, wanted)
+                else:  # one moment with many rows
+                    for first in range(self._next, end, CHUNK):
+                        last = min(first + CHUNK, end)
+                        self._step(reader, first, last, wanted, writes=False)
+                    self._step(reader, self._next, end, self._none)
+                self._next = end
+                if progress is not None:
+                    progress((end - start) / max(stop - start, 1))
         return np.flatnonzero(wanted[start:stop]) + start
+
+    def _chunk_end(self, stop: int) -> int:
+        """The end of the next chunk: of at most `CHUNK` rows, or of one tie group."""
+        groups = self._log.tie_group
+        end = min(_group_end(groups, self._next + CHUNK), stop)
+        last_group = int(np.searchsorted(groups, groups[end - 1], side="left"))
+        return last_group if end - self._next > CHUNK and last_group > self._next else end
+
+    def _step(
+        self,
+        reader: _Reader,
+        first: int,
+        last: int,
+        wanted: NDArray[np.bool_],
+        *,
+        writes: bool = True,
+    ) -> None:
+        """Rows [first, last) through the state, and snapshots of the wanted ones to the reader."""
+        snapshots = reader.free()
+        taken = replay_rows(
+            self.state.arrays,
+            self._log,
+            first,
+            last,
+            wanted,
+            reader.cardinalities,
+            snapshots,
+            self.labels,
+            writes,
+        )
+        reader.read(snapshots, taken)
 
     def advance(self, row: int) -> None:
         """Let the labels mature that are known at the moment of a row, the next to come."""
@@ -103,6 +135,74 @@ class Replay:
         clock = max(totals[CLOCK], time_s)
         advance(self.state.arrays, float(np.nextafter(time_s, np.inf)), self.labels)
         totals[CLOCK] = clock
+
+
+class _Reader:
+    """Reads snapshots into a sink, in order; in a thread of its own where there is a core for it.
+
+    What is read is the same, bit for bit.
+    """
+
+    def __init__(self, state: State, sink: FeatureSink) -> None:
+        self.cardinalities = state.columns.cardinalities
+        self._sink = sink
+        self._thread = ThreadPoolExecutor(max_workers=1) if _cores() > 1 else None
+        self._free = [
+            new_snapshots(state.arrays, CHUNK, len(self.cardinalities)) for _ in range(1 + _AHEAD)
+        ]
+        self._waiting: deque[tuple[Future[None], Snapshots]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Until all is read; after an error what waits is left unread."""
+        try:
+            while self._waiting and error is None:
+                self._next_read()
+        finally:
+            if self._thread is not None:
+                self._thread.shutdown(cancel_futures=True)
+
+    def free(self) -> Snapshots:
+        """Room for the next snapshots, once there is some."""
+        if not self._free:
+            self._next_read()
+        return self._free.pop()
+
+    def read(self, snapshots: Snapshots, n: int) -> None:
+        """Have the first n read, after all earlier ones."""
+        if not n:
+            self._free.append(snapshots)
+        elif self._thread is None:
+            self._read(snapshots, n)
+            self._free.append(snapshots)
+        else:
+            self._waiting.append((self._thread.submit(self._read, snapshots, n), snapshots))
+
+    def _next_read(self) -> None:
+        """Wait for the earliest that was not yet read."""
+        reading, snapshots = self._waiting.popleft()
+        reading.result()
+        self._free.append(snapshots)
+
+    def _read(self, snapshots: Snapshots, n: int) -> None:
+        numbers, codes = self._sink.room(n)
+        read_snapshots(snapshots, n, numbers)
+        codes[:] = snapshots.codes[:n]
+        self._sink.keep(n)
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _Parts:

@@ -1,4 +1,4 @@
-"""The replay kernel: features before each tie group, then its events; the same code as live."""
+"""The replay kernels: snapshots before each tie group, then its events; the same code as live."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.state.arrays import StateArrays
 from core.state.compiling import kernel
 from core.state.fetching import fetch_event, fetch_meeting, hint
-from core.state.reading import read_codes, read_numbers
+from core.state.snapshots import Snapshots, forget, take
 from core.state.writing import INTERACTION, advance, interact, react
 
 AHEAD = 16
@@ -39,7 +39,7 @@ def _wide(number: int) -> int:
     return number + 0
 
 
-@kernel(nogil=True)  # what was read before is written to disk meanwhile
+@kernel(nogil=True)  # earlier snapshots are read meanwhile
 def replay_rows(
     s: StateArrays,
     log: LogArrays,
@@ -47,16 +47,20 @@ def replay_rows(
     stop: int,
     wanted: NDArray[np.bool_],
     cardinalities: NDArray[np.int32],
-    numbers: NDArray[np.float32],
-    codes: NDArray[np.int32],
+    snapshots: Snapshots,
     labels_out: NDArray[np.int8],
+    writes: bool,
 ) -> int:
-    """Replay rows [start, stop), whole tie groups; returns how many feature rows were written.
+    """Replay rows [start, stop), whole tie groups; returns how many snapshots were taken.
 
-    For each wanted row the features go to the next row of `numbers` and `codes`. Whole numbers are
-    as wide as the serving side's: kernels are compiled anew for each type of argument.
+    They are of the wanted rows, in their order; `snapshots` must have room for all. Unless it
+    `writes` their events, the rows may also be a part of one group.
+
+    Whole numbers are as wide as the serving side's: kernels are compiled anew for each type of
+    argument.
     """
-    written = 0
+    forget(snapshots)
+    taken = 0
     i = start
     while i < stop:
         j = i + 1
@@ -68,31 +72,23 @@ def replay_rows(
             fetch_meeting(s, user, obj, log.context[row])
         if j + 1 < stop:
             hint(s.objects.values[log.object[j + 1]])
+            hint(s.users.trail[log.user[j + 1]])
         advance(s, log.time[i], labels_out)
         for row in range(i, j):
             if wanted[row]:
-                user, candidate = _wide(log.user[row]), log.object[row : row + 1]
-                read_numbers(
+                take(
                     s,
-                    user,
-                    candidate,
+                    _wide(log.user[row]),
+                    log.object[row : row + 1],
                     log.context[row],
                     log.time[row],
                     log.user_time[row],
-                    numbers[written : written + 1],
-                )
-                read_codes(
-                    s.users,
-                    s.objects,
-                    s.values,
-                    user,
-                    candidate,
-                    log.context[row],
                     cardinalities,
-                    codes[written : written + 1],
+                    snapshots,
+                    _wide(taken),
                 )
-                written += 1
-        for row in range(i, j):
+                taken += 1
+        for row in range(i, j if writes else i):
             user, obj = _wide(log.user[row]), _wide(log.object[row])
             if log.kind[row] == INTERACTION:
                 interact(
@@ -117,4 +113,4 @@ def replay_rows(
                     log.tie_group[row],
                 )
         i = j
-    return written
+    return taken

@@ -18,7 +18,7 @@ from core.state.arrays import (
     Values,
 )
 from core.state.columns import Family, NumberColumn
-from core.state.compiling import allocating_kernel
+from core.state.compiling import allocating_kernel, kernel
 
 SMOOTHING = 50.0
 """Pseudo-meetings by which rows and columns are regularised, and means drawn to their start."""
@@ -85,17 +85,34 @@ def taste(
     liked = np.zeros(LATENT)
     if met == 0.0:
         return liked
-    # Rows inside, columns outside: no sum waits for the one before it.
     turned = np.zeros(LATENT)
-    basis, transposed = totals.taste_basis[0], totals.taste_basis[1]
-    for i in range(LATENT):
-        for j in range(LATENT):
-            turned[j] += basis[i, j] * vectors[i]
+    for i in range(0, LATENT, 4):
+        _add_rows(totals.taste_basis[0], i, vectors, turned)
     for j in range(LATENT):
-        left = scale * turned[j] / (met * totals.taste_information[j] + 1.0)
-        for i in range(LATENT):
-            liked[i] += transposed[j, i] * left
+        turned[j] = scale * turned[j] / (met * totals.taste_information[j] + 1.0)
+    for i in range(0, LATENT, 4):
+        _add_rows(totals.taste_basis[1], i, turned, liked)
     return liked
+
+
+@kernel()
+def _add_rows(
+    matrix: NDArray[np.float64],
+    i: int,
+    weights: NDArray[np.float32] | NDArray[np.float64],
+    to: NDArray[np.float64],
+) -> None:
+    """Add row i and the three after it, times their weights, one after the other to each sum.
+
+    Rows outside, columns inside: no sum waits for another, so they are worked out side by side.
+    Four rows at once, for a sum to be loaded and stored once for all of them.
+    """
+    row_0, row_1, row_2, row_3 = matrix[i], matrix[i + 1], matrix[i + 2], matrix[i + 3]
+    weight_0, weight_1 = np.float64(weights[i]), np.float64(weights[i + 1])
+    weight_2, weight_3 = np.float64(weights[i + 2]), np.float64(weights[i + 3])
+    for j in range(len(to)):
+        so_far = to[j] + row_0[j] * weight_0 + row_1[j] * weight_1
+        to[j] = so_far + row_2[j] * weight_2 + row_3[j] * weight_3
 
 
 @allocating_kernel()
@@ -110,14 +127,9 @@ def match(liked: NDArray[np.float64], vector: NDArray[np.float32]) -> tuple[floa
     return product, product / length if length > 0.0 else np.nan
 
 
-@allocating_kernel()
-def read_user(
-    user: int, users: Users, totals: Totals, shape: Shape, out: NDArray[np.float32], k: int
-) -> int:
-    """See `user_columns`."""
-    liked = taste_of_all(user, users, totals)
-    for i in range(LATENT):
-        out[k + i] = liked[i]
+@kernel()
+def read_user(user: int, users: Users, shape: Shape, out: NDArray[np.float32], k: int) -> int:
+    """See `user_columns`; the taste is left to `read_candidates`, which needs it in full."""
     k += LATENT
     scale = np.float32(1.0 / (users.distinct[user, shape.main_facet[0]] + SMOOTHING))
     for i in range(FACET_LATENT):
@@ -136,9 +148,12 @@ def read_candidates(
     totals: Totals,
     shape: Shape,
     out: NDArray[np.float32],
+    of_user: int,
     first: int,
 ) -> int:
     """See `candidate_columns`: all candidates (n,) at once, to work out what the user likes once.
+
+    The taste goes to the columns of the user from `of_user` on as well.
 
     Returns:
         The column of the product with what the user likes lately, which the online learner takes.
@@ -152,6 +167,7 @@ def read_candidates(
         vector = objects.vector[obj]
         of_facet = values.vector[objects.values[obj, shape.main_slot[0]]]
         for i in range(LATENT):
+            out[row, of_user + i] = liked[i]
             out[row, k + i] = vector[i]
         k += LATENT
         for i in range(FACET_LATENT):

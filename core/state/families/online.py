@@ -25,6 +25,9 @@ from core.state.compiling import allocating_kernel
 from core.state.hashing import PairTable
 from core.state.learning import SUMS, add_context, add_object, add_user, linear, pairs
 
+USER_COLUMNS, REQUEST_COLUMNS = 1, 2
+"""How many there are: `read_candidates` fills them, for it needs what they say in full."""
+
 
 def user_columns(schema: Schema) -> list[NumberColumn]:
     """The effect of the user and their values."""
@@ -71,15 +74,6 @@ def _user_effects(user: int, users: Users, values: Values, shape: Shape) -> NDAr
 
 
 @allocating_kernel()
-def read_user(
-    user: int, users: Users, values: Values, shape: Shape, out: NDArray[np.float32], k: int
-) -> int:
-    """See `user_columns`."""
-    out[k] = _user_effects(user, users, values, shape)[0]
-    return k + 1
-
-
-@allocating_kernel()
 def _context_effects(
     user: int, context: NDArray[np.int32], values: Values, user_value: PairTable, shape: Shape
 ) -> NDArray[np.float64]:
@@ -96,22 +90,6 @@ def _context_effects(
 
 
 @allocating_kernel()
-def read_request(
-    user: int,
-    context: NDArray[np.int32],
-    values: Values,
-    user_value: PairTable,
-    shape: Shape,
-    out: NDArray[np.float32],
-    k: int,
-) -> int:
-    """See `request_columns`; unknown where all of the context is."""
-    effects = _context_effects(user, context, values, user_value, shape)
-    out[k], out[k + 1] = effects[0, 0], effects[1, 0]
-    return k + 2
-
-
-@allocating_kernel()
 def read_candidates(
     user: int,
     objs: NDArray[np.int32],
@@ -124,11 +102,14 @@ def read_candidates(
     user_value: PairTable,
     match_column: int,
     out: NDArray[np.float32],
+    of_user_column: int,
+    of_request_column: int,
     k: int,
 ) -> int:
     """See `candidate_columns`: all candidates (n,) at once, to add up the request's fields once.
 
-    `match_column` of `out` (n, number columns) is filled already.
+    `match_column` of `out` (n, number columns) is filled already; the columns of the user and the
+    request are filled here. What is of the context is unknown where all of it is.
     """
     of_user = np.zeros(SUMS)
     of_request = np.zeros(SUMS)
@@ -144,6 +125,9 @@ def read_candidates(
     context_effects = _context_effects(user, context, values, user_value, shape)
     for i in range(len(objs)):
         row, obj = out[i], objs[i]
+        row[of_user_column] = user_effects[0]
+        row[of_request_column] = context_effects[0, 0]
+        row[of_request_column + 1] = context_effects[1, 0]
         match = np.float64(row[match_column])
         column = k
         for known in (of_user, of_request):
