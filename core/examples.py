@@ -18,7 +18,8 @@ from core.models.base import Examples
 from core.scratch import Scratch, collect_rows, copy_rows
 from core.state.columns import FeatureBatch
 from core.state.latent_fit import fit_latent
-from core.state.replay import FeatureSink, Replay
+from core.state.replay import Replay
+from core.state.snapshot_reader import FeatureSink
 from core.state.state import State
 
 REFIT_GROWTH = 1.4

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.errors import EncoreError
 from core.mapped import gather
 from core.state.columns import Columns, FeatureBatch
-from core.state.replay import FeatureSink
+from core.state.snapshot_reader import FeatureSink
 
 IN_MEMORY_BYTES = 2 << 30
 """Features up to this size stay in memory."""

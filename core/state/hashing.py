@@ -129,13 +129,16 @@ def _rehash(old: PairTable, new: PairTable) -> None:
 
 
 def stored_pairs(
-    table: PairTable, weights: NDArray[Number]
+    table: PairTable, weights: NDArray[Number], seconds: NDArray[np.bool_] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Number]]:
     """First index, second index and weight of the pairs whose weight (capacity,) is positive.
 
-    Sorted by key, so that nothing depends on where the hash put them.
+    Sorted by key, so that nothing depends on where the hash put them. With `seconds`, which says it
+    of every second index, only those where it is true.
     """
     used = np.flatnonzero((table.keys != 0) & (weights > 0))
+    if seconds is not None:
+        used = used[seconds[(table.keys[used] - np.uint64(1)) & np.uint64(0xFFFFFFFF)]]
     order, first, second = _in_order(table.keys, used)
     return first, second, weights[order]
 

@@ -109,13 +109,11 @@ def _fit_recent(arrays: StateArrays, who: Ints, what: Ints, last: NDArray[np.int
 
 def _fit_facets(arrays: StateArrays, seed: int) -> None:
     table, values = arrays.user_value, arrays.values
-    users, columns, counts = stored_pairs(table, table.rows[:, UV_COUNT])
     main = np.unique(arrays.objects.values[:, arrays.shape.main_slot[0]])
     of_main = np.zeros(len(values.counts), bool)
     of_main[main[main != 0]] = True
-    keep = of_main[columns]
-    users, columns = users[keep], columns[keep]
-    weights = (0.3 * np.log1p(counts[keep]) + 1.0).astype(np.float32)
+    users, columns, counts = stored_pairs(table, table.rows[:, UV_COUNT], of_main)
+    weights = (0.3 * np.log1p(counts) + 1.0).astype(np.float32)
     matrix, value_ids = _matrix(users, columns, weights)
     axes = factorise(matrix, FACET_LATENT, seed)
     vectors = np.zeros_like(values.vector)

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
-from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,26 +10,12 @@ from numpy.typing import NDArray
 from core.log import UNKNOWN_LABEL
 from core.state.arrays import CLOCK, P_ROW, with_pair_room
 from core.state.replaying import LogArrays, replay_rows
-from core.state.snapshots import Snapshots, new_snapshots, read_snapshots
+from core.state.snapshot_reader import FeatureSink, SnapshotReader
 from core.state.state import State
 from core.state.writing import advance
 
 CHUNK = 1_000
-"""Rows between two looks at the capacity of the tables: their snapshots fit a cache."""
-_AHEAD = 2
-"""So many chunks may wait to be read while the next is replayed."""
-
-
-class FeatureSink(Protocol):
-    """Takes in the features of wanted rows, in log order."""
-
-    def room(self, rows: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """Where the next rows go: numbers (rows, number columns) and codes (rows, code columns)."""
-        ...
-
-    def keep(self, rows: int) -> None:
-        """The first `rows` rows of the room have been written."""
-        ...
+"""Rows between two looks at the capacity of the tables; their snapshots take some 10 MB."""
 
 
 class Replay:
@@ -75,7 +56,9 @@ class Replay:
         """As `run`, the features going into `sink`; returns the wanted rows."""
         start, stop = self._next, _group_end(self._log.tie_group, stop)
         wanted = self._none if wanted is None else wanted
-        with _Reader(self.state, sink) as reader:
+        with SnapshotReader(
+            self.state.arrays, self.state.columns.cardinalities, CHUNK, sink
+        ) as reader:
             while self._next < stop:
                 end = self._chunk_end(stop)
                 self.state.arrays = with_pair_room(self.state.arrays, end - self._next)
@@ -100,7 +83,7 @@ class Replay:
 
     def _step(
         self,
-        reader: _Reader,
+        reader: SnapshotReader,
         first: int,
         last: int,
         wanted: NDArray[np.bool_],
@@ -135,74 +118,6 @@ class Replay:
         clock = max(totals[CLOCK], time_s)
         advance(self.state.arrays, float(np.nextafter(time_s, np.inf)), self.labels)
         totals[CLOCK] = clock
-
-
-class _Reader:
-    """Reads snapshots into a sink, in order; in a thread of its own where there is a core for it.
-
-    What is read is the same, bit for bit.
-    """
-
-    def __init__(self, state: State, sink: FeatureSink) -> None:
-        self.cardinalities = state.columns.cardinalities
-        self._sink = sink
-        self._thread = ThreadPoolExecutor(max_workers=1) if _cores() > 1 else None
-        self._free = [
-            new_snapshots(state.arrays, CHUNK, len(self.cardinalities)) for _ in range(1 + _AHEAD)
-        ]
-        self._waiting: deque[tuple[Future[None], Snapshots]] = deque()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Until all is read; after an error what waits is left unread."""
-        try:
-            while self._waiting and error is None:
-                self._next_read()
-        finally:
-            if self._thread is not None:
-                self._thread.shutdown(cancel_futures=True)
-
-    def free(self) -> Snapshots:
-        """Room for the next snapshots, once there is some."""
-        if not self._free:
-            self._next_read()
-        return self._free.pop()
-
-    def read(self, snapshots: Snapshots, n: int) -> None:
-        """Have the first n read, after all earlier ones."""
-        if not n:
-            self._free.append(snapshots)
-        elif self._thread is None:
-            self._read(snapshots, n)
-            self._free.append(snapshots)
-        else:
-            self._waiting.append((self._thread.submit(self._read, snapshots, n), snapshots))
-
-    def _next_read(self) -> None:
-        """Wait for the earliest that was not yet read."""
-        reading, snapshots = self._waiting.popleft()
-        reading.result()
-        self._free.append(snapshots)
-
-    def _read(self, snapshots: Snapshots, n: int) -> None:
-        numbers, codes = self._sink.room(n)
-        read_snapshots(snapshots, n, numbers)
-        codes[:] = snapshots.codes[:n]
-        self._sink.keep(n)
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class _Parts:
