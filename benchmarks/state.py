@@ -1,7 +1,8 @@
 """What the state costs: `python -m benchmarks.state`, under a minute on two cores.
 
 Replay in events a second without and with features, a live update, and the features of 1, 100 and
-1,000 candidates; then bytes an entity and a pair. Warm kernels, one thread.
+1,000 candidates; then bytes an entity and a pair. Warm kernels; a replay reads features in a second
+thread where there is a second core.
 """
 
 from __future__ import annotations

@@ -120,10 +120,10 @@ def fit_choices(
         tastes -= _mean(tastes, of_user)
         evidence = np.asarray(by_object @ tastes) @ of_objects.basis.astype(np.float32)
         expected = _fit_facets(facets, facet_means, evidence, of_object, of_objects)
-        told = of_object[:, None] * of_objects.information
-        own = (evidence - told * (expected @ _inverse(of_objects))) * of_objects.shrinkage(
-            of_object
-        )
+        own = of_object[:, None] * of_objects.information
+        own *= expected @ _inverse(of_objects)
+        np.subtract(evidence, own, out=own)
+        own *= of_objects.shrinkage(of_object)
         vectors = expected + (own @ of_objects.basis.T).astype(np.float32)
         covariance = _covariance(vectors, of_object) + of_objects.covariance(of_object)
         of_users = _posterior(like_any, covariance)

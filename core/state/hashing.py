@@ -145,10 +145,10 @@ def stored_pairs(
 
 def ordered_pairs(
     table: PairTable,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
     """Slot, first index and second index of all pairs, in the order of `stored_pairs`."""
     slots, first, second = _in_order(table.keys, np.flatnonzero(table.keys))
-    return slots, first, second
+    return slots, first.astype(np.int32), second.astype(np.int32)
 
 
 @allocating_kernel()

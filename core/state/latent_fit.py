@@ -36,7 +36,7 @@ from core.state.products import RowMatrix
 from core.state.state import State
 
 Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
+Ints = NDArray[np.int32] | NDArray[np.int64]
 
 
 def fit_latent(state: State, seed: int) -> None:
@@ -142,7 +142,7 @@ def _dense(ids: Ints) -> tuple[Ints, Ints]:
     """The ids that occur, rising, and the place among them of each; ids are small."""
     occurs = np.zeros(ids.max(initial=-1) + 1, bool)
     occurs[ids] = True
-    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[ids]
+    return np.flatnonzero(occurs), (np.cumsum(occurs, dtype=np.int32) - 1)[ids]
 
 
 def _facets(shape: Shape, values: NDArray[np.int32], n_values: int) -> list[RowMatrix]:
@@ -171,8 +171,8 @@ def _longest(vectors: Floats) -> float:
 
 
 def _sums(
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
+    rows: Ints,
+    columns: Ints,
     weights: Floats,
     vectors: Floats,
     n_rows: int,

@@ -31,7 +31,7 @@ class FeatureSink(Protocol):
 
 
 class SnapshotReader:
-    """Reads them into a sink, in order; in a thread of its own where there is a core for it.
+    """Reads snapshots into a sink, in order; in a thread of its own where a core is free for it.
 
     What is read is the same, bit for bit.
     """
