@@ -91,6 +91,7 @@ def masked_batches(
             batch = batch.without_context(rng.random(len(rows)) < settings.context_dropout)
             batch.codes[rng.random(batch.codes.shape) < settings.code_dropout] = 0
             yield Examples(batch, examples.labels[pool[rows]])
+        del pooled, batch  # a pool is large: it goes before the next one comes
 
 
 def _in_memory(features: FeatureBatch, rows: NDArray[np.intp]) -> FeatureBatch | None:
