@@ -1,4 +1,4 @@
-"""The replay kernels: snapshots before each tie group, then its events; the same code as live."""
+"""The replay kernel: snapshots before each tie group, then its events; the same code as live."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def take(
     are handed on, not all of it: what a call takes is what compiling it costs.
     """
     small = snapshots.state
-    obj = candidate[0] + 0
+    obj = candidate[0] + 0  # in 64 bits: kernels are compiled anew for each type
     _copy(s.totals.numbers, snapshots.totals[i])
     _copy(s.totals.learner, snapshots.learner[i])
     snapshots.time[i], snapshots.user_time[i] = time, user_time

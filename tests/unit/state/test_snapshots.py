@@ -139,6 +139,7 @@ def test_on_one_core_the_features_are_the_same(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("chunk", [3, 11])
 def test_a_moment_may_have_more_rows_than_a_chunk(chunk: int) -> None:
     """Everything happens within three seconds, in groups of dozens of rows."""
+    assert np.unique(random_tables(4, span_s=3).log().tie_group, return_counts=True)[1].max() > 11
     assert_equal(replayed(chunk, 3), replayed(10_000, 3))
 
 
